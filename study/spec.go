@@ -1,0 +1,35 @@
+package study
+
+// Spec is a checked sweep file. Package study/spec makes it; the store keeps it as JSON.
+type Spec struct {
+	Name        string     `json:"name"`
+	Description string     `json:"description,omitempty"`
+	Method      string     `json:"method"` // a sampler's name: random, tpe, …
+	Objective   Objective  `json:"objective"`
+	RunCap      int        `json:"run_cap"` // number of trials; at least 1
+	Space       Space      `json:"space"`   // every parameter of the file, fixed ones with a single value
+	Trainer     string     `json:"trainer"` // "cae"
+	Data        DataSpec   `json:"data"`
+	Epochs      int        `json:"epochs"` // at most, a trial
+	Seed        uint64     `json:"seed"`
+	Pruner      PrunerSpec `json:"pruner"`
+	Workers     int        `json:"workers"` // 0: one a core
+	Retries     int        `json:"retries"` // further attempts after ones that failed by themselves
+	// KeepCheckpoints is for how many of the best finished trials the weights are kept.
+	KeepCheckpoints int `json:"keep_checkpoints"`
+}
+
+// DataSpec names the data of a sweep: the first of Names that can be had, and how many images of its training files
+// are trained on and validated on. They are drawn by seed.
+type DataSpec struct {
+	Names      []string `json:"names"`
+	Train      int      `json:"train"`
+	Validation int      `json:"validation"`
+}
+
+// PrunerSpec names a pruner and its settings. The zero value prunes nothing.
+type PrunerSpec struct {
+	Name      string `json:"name,omitempty"`       // "asha", or "" for none
+	MinEpochs int    `json:"min_epochs,omitempty"` // asha: the first rung
+	Reduction int    `json:"reduction,omitempty"`  // asha: one of so many goes on
+}

@@ -1,0 +1,127 @@
+package trainer
+
+import (
+	"context"
+	"time"
+
+	"sweep/trainer/dataset"
+	"sweep/trainer/model"
+)
+
+// Config is one trial as an engine trains it: the network, the optimiser and the data.
+type Config struct {
+	model.Config
+
+	Batch        int
+	LR           float64
+	WarmupEpochs int
+	Schedule     string // constant
+	Optimizer    string // adam
+	Epochs       int    // the schedule's horizon
+	Seed         uint64 // of the study
+	Replicate    int
+
+	Train, Validation *dataset.Images
+}
+
+// Engine does the arithmetic of training on one device. A unit is one optimiser step or one validation batch; an epoch
+// is its steps, then its validation. An engine sums and never judges.
+//
+// An engine is used by one goroutine at a time.
+type Engine interface {
+	// Device names the device as `sweep devices` does: "cpu:0".
+	Device() string
+	// Slots is the number of trials that it trains at once.
+	Slots() int
+	// Kinds names the kinds of step that it can run.
+	Kinds() []string
+	// Load puts a trial into a free slot. st nil: initial weights by the seed. The slot stands at st's epoch's end.
+	Load(slot int, c Config, st *State) error
+	// Advance runs up to n units of every loaded slot that is not halted, and looks at ctx at least once a batch.
+	// It returns a report for each slot that has just halted: at its epoch's end, or with its own error.
+	// The error is ctx's, or the device's own, which concerns all slots.
+	Advance(ctx context.Context, n int) ([]Report, error)
+	// Continue starts the next epoch of a slot halted at an epoch's end. keepBest first copies the weights to the
+	// best set, where they lie.
+	Continue(slot int, keepBest bool) error
+	// Evaluate runs images (by index; nil: all) of a set through the network of a slot, without training.
+	Evaluate(ctx context.Context, slot int, w Which, set *dataset.Images, images []int, want Want) (Evaluation, error)
+	// Save copies the state of a slot out. It is that of the last epoch's end, also in the middle of an epoch.
+	Save(slot int) (*State, error)
+	// Clear empties a slot.
+	Clear(slot int)
+	// Close frees the device.
+	Close() error
+}
+
+// Which names one of the two sets of weights that a slot holds.
+type Which int
+
+// The weights of the last step, and those of the best epoch.
+const (
+	Current Which = iota
+	Best
+)
+
+// Want says what an evaluation returns beside its sums.
+type Want struct{ Codes, Reconstructions bool }
+
+// Evaluation is what a network makes of some images.
+type Evaluation struct {
+	Sums Sums
+	// Codes is (images, Latent), nil unless wanted.
+	Codes []float32
+	// Reconstructions is (images, H, W, C) in [0, 1], cropped to the image's own size, nil unless wanted.
+	Reconstructions []float32
+}
+
+// Sums are totals over images and values, so that they can be added over batches and devices in a fixed order.
+type Sums struct {
+	Images int     //
+	Values int     // Images x H x W x C
+	Loss   float64 // each batch's loss times its images
+	SE     float64 // squared errors
+	AE     float64 // absolute errors
+	SSIM   float64 // each image's SSIM (mean over channels and windows)
+	Within int     // values within 1/20 of the truth
+}
+
+// Report is a slot that has halted.
+type Report struct {
+	Slot  int
+	Epoch int   // just ended, from 1
+	Err   error // the slot's own error; ErrNaN when a loss or weight was not finite
+	// Train holds images and loss of the epoch's steps (its SE, AE, SSIM and Within are not filled);
+	// Validation all of them.
+	Train, Validation Sums
+	GradNorm          float64       // mean over steps of the 2-norm of the whole gradient
+	LearningRate      float64       // of the last step
+	TrainTime         time.Duration // steps only
+	Time              time.Duration // validation included
+}
+
+// Tensor is a named array of a state.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32
+}
+
+// State is a trial between two epochs: what a checkpoint holds. It has one layout that every engine reads: tensors in
+// the order of model.Config.Weights.
+type State struct {
+	Epoch   int   // finished
+	Step    int64 // optimiser steps taken
+	Weights []Tensor
+	Best    []Tensor // weights of the best epoch; empty before there is one
+	M, V    []Tensor // Adam's moments
+	Stop    StopState
+}
+
+// StopState is the early-stopping counter and the summary of the best epoch, which live above the engine.
+type StopState struct {
+	BestEpoch int                `json:"best_epoch"` // 0: none yet
+	Best      float64            `json:"-"`          // the objective there
+	Bad       int                `json:"bad"`        // epochs since
+	Metrics   map[string]float64 `json:"-"`          // at the best epoch
+}

@@ -1,0 +1,74 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The words of the contract's parameters that are built.
+var (
+	activations       = []string{"relu", "leaky_relu", "tanh", "sigmoid"}
+	outputActivations = []string{"sigmoid", "tanh", "none"}
+	losses            = []string{"mse", "mae", "mse+ssim"}
+	upsamples         = []string{"k2"}
+)
+
+// maxDepth is the contract's; the names of weights hold one digit.
+const maxDepth = 5
+
+// Check reports everything that makes c no network, in words that name the parameter to change. Depth is 1 … 5, Kernel
+// odd and at least 1, every width at least 1, SSIMWeight in [0, 1], and 2^Depth at most each side of the image, because
+// every level halves the sides and the last one must keep a pixel of the image itself.
+func (c Config) Check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if c.Channels < 1 || c.Height < 1 || c.Width < 1 {
+		bad("an image of %dx%d with %d channels has no values; use a data set whose images have some", c.Height, c.Width, c.Channels)
+	}
+	if c.Depth < 1 || c.Depth > maxDepth {
+		bad("depth %d is outside 1 to %d", c.Depth, maxDepth)
+	} else {
+		if side := min(c.Height, c.Width); side >= 1 && 1<<c.Depth > side {
+			bad("depth %d halves images of %dx%d %d times, which leaves less than a pixel; use a depth of at most %d",
+				c.Depth, c.Height, c.Width, c.Depth, log2(side))
+		}
+		if len(c.Filters) < c.Depth {
+			bad("filters lists %d widths for a depth of %d; list at least %d", len(c.Filters), c.Depth, c.Depth)
+		}
+		for i, f := range c.Filters[:min(c.Depth, len(c.Filters))] {
+			if f < 1 {
+				bad("filters holds %d at place %d; every width is at least 1", f, i+1)
+			}
+		}
+	}
+	if c.Kernel < 1 || c.Kernel%2 == 0 {
+		bad("kernel %d is not an odd number of at least 1", c.Kernel)
+	}
+	if c.Latent < 1 {
+		bad("latent %d is below 1", c.Latent)
+	}
+	if !(c.SSIMWeight >= 0 && c.SSIMWeight <= 1) {
+		bad("ssim_weight %g is outside 0 to 1", c.SSIMWeight)
+	}
+	word := func(name, value string, words []string) {
+		if !slices.Contains(words, value) {
+			bad("%s %q is not one of %s", name, value, strings.Join(words, ", "))
+		}
+	}
+	word("upsample", c.Upsample, upsamples)
+	word("activation", c.Activation, activations)
+	word("output_activation", c.OutputActivation, outputActivations)
+	word("loss", c.Loss, losses)
+	return errors.Join(errs...)
+}
+
+func log2(n int) int {
+	d := 0
+	for 2<<d <= n {
+		d++
+	}
+	return d
+}

@@ -1,0 +1,111 @@
+package model_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweep/trainer/model"
+)
+
+func reference() model.Config {
+	return model.Config{
+		Channels: 3, Height: 32, Width: 32, Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2",
+		Latent: 128, Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5,
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*model.Config)
+		want   string // empty: no error
+	}{
+		{"reference", func(*model.Config) {}, ""},
+		{"deepest", func(c *model.Config) { c.Depth = 5 }, ""},
+		{"too deep for the image", func(c *model.Config) { c.Depth, c.Height = 5, 28 }, "use a depth of at most 4"},
+		{"too deep", func(c *model.Config) { c.Depth = 6 }, "depth 6 is outside 1 to 5"},
+		{"no depth", func(c *model.Config) { c.Depth = 0 }, "depth 0 is outside"},
+		{"few filters", func(c *model.Config) { c.Filters = []int{16} }, "list at least 3"},
+		{"empty filter", func(c *model.Config) { c.Filters = []int{16, 0, 4} }, "holds 0 at place 2"},
+		{"unused filter", func(c *model.Config) { c.Filters = []int{16, 4, 4, 0} }, ""},
+		{"even kernel", func(c *model.Config) { c.Kernel = 4 }, "kernel 4 is not an odd number"},
+		{"latent", func(c *model.Config) { c.Latent = 0 }, "latent 0"},
+		{"activation", func(c *model.Config) { c.Activation = "gelu" }, `activation "gelu" is not one of relu,`},
+		{"output", func(c *model.Config) { c.OutputActivation = "" }, "output_activation"},
+		{"loss", func(c *model.Config) { c.Loss = "ssim" }, "loss"},
+		{"upsample", func(c *model.Config) { c.Upsample = "k3" }, "upsample"},
+		{"weight", func(c *model.Config) { c.SSIMWeight = math.NaN() }, "ssim_weight NaN"},
+		{"empty image", func(c *model.Config) { c.Width = 0 }, "has no values"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := reference()
+			tt.change(&c)
+			err := c.Check()
+			switch {
+			case tt.want == "" && err != nil:
+				t.Fatalf("unexpected: %v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Fatalf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+	c := reference()
+	c.Depth, c.Latent, c.Loss = 9, 0, "x"
+	if got := strings.Count(c.Check().Error(), "\n"); got != 2 {
+		t.Errorf("three mistakes are reported in %d lines", got+1)
+	}
+}
+
+func TestInit(t *testing.T) {
+	c := reference()
+	a, b := model.Init(c, 7, 0), model.Init(c, 7, 0)
+	if diff := cmp.Diff(a, b); diff != "" {
+		t.Fatalf("two calls differ: %s", diff)
+	}
+	other, replicate := model.Init(c, 8, 0), model.Init(c, 7, 1)
+	for i, w := range c.Weights() {
+		n := 1
+		for _, s := range w.Shape {
+			n *= s
+		}
+		if len(a[i]) != n {
+			t.Fatalf("%s has %d values, want %d", w.Name, len(a[i]), n)
+		}
+		var sum, sq float64
+		for _, v := range a[i] {
+			sum += float64(v)
+			sq += float64(v) * float64(v)
+		}
+		if strings.HasSuffix(w.Name, ".bias") {
+			if sq != 0 {
+				t.Errorf("%s does not start at 0", w.Name)
+			}
+			continue
+		}
+		if cmp.Equal(a[i], other[i]) || cmp.Equal(a[i], replicate[i]) {
+			t.Errorf("%s does not depend on seed and replicate", w.Name)
+		}
+		var variance float64
+		switch w.Name {
+		case "enc.conv1.weight":
+			variance = 2.0 / (9 * 16)
+		case "enc.dense.weight":
+			variance = 2.0 / (1024 + 128)
+		case "dec.convt2.weight":
+			variance = 2.0 / 64
+		case "dec.convt0.weight":
+			variance = 2.0 / (16 + 12)
+		default:
+			continue
+		}
+		// The variance of n uniform draws strays from its mean by sqrt(0.8/n) relative; five of those is a bound that a
+		// right generator misses once in a million.
+		got := sq/float64(n) - (sum/float64(n))*(sum/float64(n))
+		if rel := math.Abs(got/variance - 1); rel > 5*math.Sqrt(0.8/float64(n)) {
+			t.Errorf("%s has variance %g, want %g", w.Name, got, variance)
+		}
+	}
+}

@@ -17,7 +17,8 @@ type Config struct {
 	WarmupEpochs int
 	Schedule     string // constant
 	Optimizer    string // adam
-	Epochs       int    // the schedule's horizon
+	Epochs       int    // at most; also the horizon of the schedule
+	Patience     int    // epochs without a better objective before stopping; 0: never
 	Seed         uint64 // of the study
 	Replicate    int
 

@@ -1,0 +1,337 @@
+package study
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Runner runs one study: it asks the sampler, hands out grants, watches the curves and keeps the store. It is the
+// in-process [Work]. All methods may be called from several goroutines.
+//
+// The store is written before memory changes, so that what a Runner has said is never more than what is kept.
+type Runner struct {
+	study    Study
+	store    Store
+	sampler  Sampler
+	pruner   Pruner // nil prunes nothing
+	now      func() time.Time
+	finished func(Trial)
+
+	mu     sync.Mutex
+	trials []Trial // by number
+	// open holds the current lease of each running trial, by the trial's ID.
+	open map[int64]lease
+	wish Verdict
+}
+
+type lease struct {
+	Lease
+	number int
+}
+
+// RunnerConfig is what a Runner is made of.
+type RunnerConfig struct {
+	Study   Study
+	Store   Store
+	Sampler Sampler
+	Pruner  Pruner // nil prunes nothing
+	Now     func() time.Time
+	// Finished, where set, is told each trial that has just become final. It is called from the goroutine that
+	// finished it and must not call the Runner.
+	Finished func(Trial)
+}
+
+// NewRunner loads the study's trials and puts those that a dead process left running back to waiting. The caller owns
+// the database: nobody else runs this study.
+func NewRunner(ctx context.Context, c RunnerConfig) (*Runner, error) {
+	if _, err := c.Store.Reclaim(ctx, c.Study.ID, c.Now()); err != nil {
+		return nil, fmt.Errorf("take back the trials of dead processes: %w", err)
+	}
+	trials, err := c.Store.Trials(ctx, c.Study.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the trials of study %s: %w", c.Study.Name, err)
+	}
+	return &Runner{
+		study: c.Study, store: c.Store, sampler: c.Sampler, pruner: c.Pruner, now: c.Now, finished: c.Finished,
+		trials: trials, open: map[int64]lease{}, wish: Go,
+	}, nil
+}
+
+// Claim implements [Work]. Trials that wait come first, by number; then the sampler is asked.
+func (r *Runner) Claim(ctx context.Context, c Capacity) ([]Grant, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch r.wish {
+	case Pause:
+		return nil, nil
+	case Stop:
+		return nil, ErrDone
+	}
+	var grants []Grant
+	for len(grants) < c.Slots {
+		number, err := r.next(ctx)
+		if err != nil {
+			return grants, err
+		}
+		if number < 0 {
+			break
+		}
+		g, err := r.begin(ctx, number, c)
+		if err != nil {
+			return grants, err
+		}
+		grants = append(grants, g)
+	}
+	if len(grants) == 0 && len(r.open) == 0 {
+		return nil, ErrDone
+	}
+	return grants, nil
+}
+
+// next finds or proposes a waiting trial; -1 when there is none to be had.
+func (r *Runner) next(ctx context.Context) (int, error) {
+	for i := range r.trials {
+		if r.trials[i].State == Waiting {
+			return i, nil
+		}
+	}
+	if len(r.trials) >= r.study.Spec.RunCap || r.reached() {
+		return -1, nil
+	}
+	n := len(r.trials)
+	params, err := r.sampler.Sample(ctx, Ask{
+		Number: n, Seed: r.study.Spec.Seed, Space: r.study.Spec.Space, Objective: r.study.Spec.Objective, Trials: r.trials[:n:n],
+	})
+	if err != nil {
+		return -1, fmt.Errorf("propose trial %d: %w", n, err)
+	}
+	if err := r.study.Spec.Space.Check(params); err != nil {
+		return -1, fmt.Errorf("propose trial %d by %s: %w", n, r.study.Spec.Method, err)
+	}
+	t, err := r.store.Propose(ctx, r.study.ID, Proposal{
+		Params: params, Space: r.study.Spec.Space, Sampler: r.study.Spec.Method, Now: r.now(),
+	})
+	if err != nil {
+		return -1, fmt.Errorf("store trial %d: %w", n, err)
+	}
+	if t.Number != n {
+		return -1, fmt.Errorf("store trial %d: the database gave it number %d; another program adds trials to study %s: stop it and run again",
+			n, t.Number, r.study.Name)
+	}
+	r.trials = append(r.trials, t)
+	return n, nil
+}
+
+// reached reports whether a complete trial is at least as good as the study's target.
+func (r *Runner) reached() bool {
+	target := r.study.Spec.Objective.Target
+	if target == nil {
+		return false
+	}
+	best, ok := r.best()
+	return ok && !r.study.Spec.Objective.Direction.Better(*target, best.Value)
+}
+
+func (r *Runner) begin(ctx context.Context, number int, c Capacity) (Grant, error) {
+	t := &r.trials[number]
+	now := r.now()
+	a, resume, err := r.store.Begin(ctx, t.ID, c.Host, c.Device, now)
+	if err != nil {
+		return Grant{}, fmt.Errorf("begin trial %d: %w", number, err)
+	}
+	t.State, t.Attempts, t.Reason, t.Message = Running, a.Ordinal, "", ""
+	if t.Start.IsZero() {
+		t.Start = now
+	}
+	kept := 0
+	if resume != nil {
+		kept = resume.Step
+	}
+	// A new slice, since samplers may still hold the old one.
+	t.Curve = slices.Clone(t.Curve[:curveUntil(t.Curve, kept)])
+	l := Lease{StudyID: r.study.ID, TrialID: t.ID, AttemptID: a.ID, Epoch: a.Epoch}
+	r.open[t.ID] = lease{l, number}
+	return Grant{
+		Lease: l, Study: r.study.Name, Spec: r.study.Spec, Data: r.study.Data, Number: number, Attempt: a.Ordinal,
+		Params: t.Params, Resume: resume,
+	}, nil
+}
+
+// curveUntil counts the samples of a rising curve at steps up to step.
+func curveUntil(c []Sample, step int) int {
+	n := len(c)
+	for n > 0 && c[n-1].Step > step {
+		n--
+	}
+	return n
+}
+
+// current returns the trial of a lease that still holds. The caller has the lock.
+func (r *Runner) current(l Lease) (*Trial, error) {
+	held, ok := r.open[l.TrialID]
+	if !ok || held.Lease != l {
+		return nil, ErrStale
+	}
+	return &r.trials[held.number], nil
+}
+
+// Renew implements [Work] and reads what the store's users have asked for.
+func (r *Runner) Renew(ctx context.Context, leases []Lease) ([]Verdict, error) {
+	wish, err := r.store.Wish(ctx, r.study.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the requests for study %s: %w", r.study.Name, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wish = wish
+	out := make([]Verdict, len(leases))
+	for i, l := range leases {
+		out[i] = wish
+		if _, err := r.current(l); err != nil {
+			out[i] = Stale
+		}
+	}
+	return out, nil
+}
+
+// Append implements [Work]. The verdict is Prune when the curve has just grown and the pruner says so.
+func (r *Runner) Append(ctx context.Context, l Lease, seq int64, points []Point) (Verdict, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, err := r.current(l)
+	if err != nil {
+		return Stale, err
+	}
+	objective := r.study.Spec.Objective
+	if err := r.store.Append(ctx, l, seq, points, objective.Name); err != nil {
+		if errors.Is(err, ErrStale) {
+			return Stale, err
+		}
+		return Go, fmt.Errorf("store points of trial %d: %w", t.Number, err)
+	}
+	grew := false
+	latest := make(map[string]float64, len(t.Metrics)+len(points))
+	for k, v := range t.Metrics {
+		latest[k] = v
+	}
+	for _, p := range points {
+		latest[p.Key] = p.Value
+		if p.Key == objective.Name && (len(t.Curve) == 0 || p.Step > t.Curve[len(t.Curve)-1].Step) {
+			t.Curve = append(t.Curve, Sample{p.Step, p.Value})
+			grew = true
+		}
+	}
+	t.Metrics = latest
+	if grew && r.pruner != nil && r.pruner.Prune(objective.Direction, *t, r.trials) {
+		return Prune, nil
+	}
+	return r.wish, nil
+}
+
+// Commit implements [Work]. It does not hold up other trials while files are written.
+func (r *Runner) Commit(ctx context.Context, l Lease, step int, files ...File) error {
+	r.mu.Lock()
+	t, err := r.current(l)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := r.store.Commit(ctx, l, step, files, r.now()); err != nil {
+		return fmt.Errorf("store files of trial %d: %w", t.Number, err)
+	}
+	return nil
+}
+
+// Fetch implements [Work].
+func (r *Runner) Fetch(ctx context.Context, l Lease, digest string) (io.ReadCloser, error) {
+	r.mu.Lock()
+	_, err := r.current(l)
+	r.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return r.store.Fetch(ctx, digest)
+}
+
+// Finish implements [Work]. An attempt that failed by itself is tried again until the study's retries are used up; a
+// NaN is not, since the same configuration gives the same bits.
+func (r *Runner) Finish(ctx context.Context, l Lease, o Outcome) error {
+	trial, err := r.finish(ctx, l, o)
+	if err == nil && trial.State.Final() && r.finished != nil {
+		r.finished(trial)
+	}
+	return err
+}
+
+func (r *Runner) finish(ctx context.Context, l Lease, o Outcome) (Trial, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, err := r.current(l)
+	if err != nil {
+		return Trial{}, err
+	}
+	failures := t.Failures
+	if o.State == Failed {
+		failures++
+	}
+	next := o.State
+	if o.State == Failed && o.Reason != ReasonNaN && failures <= r.study.Spec.Retries {
+		next = Waiting
+	}
+	now := r.now()
+	if err := r.store.Finish(ctx, l, o, next, r.study.Spec.KeepCheckpoints, now); err != nil {
+		return Trial{}, fmt.Errorf("finish trial %d: %w", t.Number, err)
+	}
+	delete(r.open, l.TrialID)
+	t.State, t.Failures = next, failures
+	if next.Final() {
+		t.End, t.Value, t.Reason, t.Message = now, math.NaN(), o.Reason, o.Message
+		t.Duration = now.Sub(t.Start)
+		if o.State != Failed {
+			t.Value, t.Metrics = o.Value, o.Metrics
+		}
+	}
+	return *t, nil
+}
+
+func (r *Runner) best() (Trial, bool) {
+	var best Trial
+	found := false
+	for _, t := range r.trials {
+		if t.State == Complete && !math.IsNaN(t.Value) && (!found || r.study.Spec.Objective.Direction.Better(t.Value, best.Value)) {
+			best, found = t, true
+		}
+	}
+	return best, found
+}
+
+// Progress is a study at one moment, for displays.
+type Progress struct {
+	Counts  map[State]int
+	Running []Trial // by number; Metrics are the latest
+	Best    *Trial  // nil before the first complete trial
+	Wish    Verdict
+}
+
+// Progress copies what a display shows.
+func (r *Runner) Progress() Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := Progress{Counts: map[State]int{}, Wish: r.wish}
+	for _, t := range r.trials {
+		p.Counts[t.State]++
+		if t.State == Running {
+			p.Running = append(p.Running, t)
+		}
+	}
+	if b, ok := r.best(); ok {
+		p.Best = &b
+	}
+	return p
+}

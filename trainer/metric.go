@@ -1,0 +1,69 @@
+package trainer
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"sweep/study"
+)
+
+// epochMetrics turns an epoch's report into the metrics of the sweep file, by key. Losses are means over images, errors
+// means over values; PSNR is 10·log10(1/MSE) of the mean squared error with a range of 1 (not the mean of each image's),
+// in dB, +Inf for a perfect copy.
+func epochMetrics(r Report) map[string]float64 {
+	v := r.Validation
+	mse := v.SE / float64(v.Values)
+	m := map[string]float64{
+		"train_loss":    r.Train.Loss / float64(r.Train.Images),
+		"val_loss":      v.Loss / float64(v.Images),
+		"val_mse":       mse,
+		"val_mae":       v.AE / float64(v.Values),
+		"val_psnr":      PSNR(mse),
+		"val_ssim":      v.SSIM / float64(v.Images),
+		"val_pixel_acc": float64(v.Within) / float64(v.Values),
+		"grad_norm":     r.GradNorm,
+		"learning_rate": r.LearningRate,
+		"epoch_s":       r.Time.Seconds(),
+	}
+	if s := r.TrainTime.Seconds(); s > 0 {
+		m["images_per_s"] = float64(r.Train.Images) / s
+	}
+	return m
+}
+
+// PSNR is the peak signal-to-noise ratio in dB of a mean squared error of values in [0, 1].
+func PSNR(mse float64) float64 { return -10 * math.Log10(mse) }
+
+// TestMetrics names an evaluation's figures as those of the test set.
+func TestMetrics(s Sums) map[string]float64 {
+	mse := s.SE / float64(s.Values)
+	return map[string]float64{
+		"test_mse": mse, "test_mae": s.AE / float64(s.Values), "test_psnr": PSNR(mse), "test_ssim": s.SSIM / float64(s.Images),
+	}
+}
+
+// points lists metrics as points of a step, by key, so that what is stored does not depend on a map's order.
+func points(m map[string]float64, step int, now time.Time) []study.Point {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	out := make([]study.Point, len(keys))
+	for i, k := range keys {
+		out[i] = study.Point{Key: k, Step: step, Value: m[k], Time: now}
+	}
+	return out
+}
+
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(v))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}

@@ -1,5 +1,12 @@
 package study
 
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
 // Declaration declares one parameter of a trainer, so that checks, nearest names, help and labels of pages come from
 // one place.
 type Declaration struct {
@@ -9,6 +16,8 @@ type Declaration struct {
 	Low     float64  // least value, included unless OpenLow
 	High    float64  // greatest value, included
 	OpenLow bool     // Low itself is not allowed
+	Step    float64  // of an Int: only Low, Low+Step, … are allowed; 0 means 1
+	AtLeast string   // of a List: the parameter that says how many numbers it has at least
 	Words   []string // of a Categorical, those that are built
 	Later   []string // words of the contract that are not built yet
 	Default any
@@ -28,6 +37,7 @@ type Catalogue struct {
 type MetricDecl struct {
 	Key       string
 	Direction Direction // which way is better; empty when neither is
+	Unbuilt   bool      // of the contract but not reported yet
 	Doc       string
 }
 
@@ -56,4 +66,74 @@ func (c Catalogue) Metric(key string) (MetricDecl, bool) {
 		}
 	}
 	return MetricDecl{}, false
+}
+
+// Range says in words which values d takes: "whole numbers from 1 to 1024", "one of mse, mae".
+func (d Declaration) Range() string {
+	switch {
+	case d.Unbuilt:
+		return "only " + FormatValue(d.Default) + " until it is built"
+	case d.Kind == Categorical:
+		return "one of " + strings.Join(d.Words, ", ")
+	}
+	numbers := "numbers"
+	if d.Kind == Int {
+		numbers = "whole numbers"
+	}
+	if d.Step == 2 && math.Mod(d.Low, 2) == 1 {
+		numbers = "odd numbers"
+	} else if d.Step > 1 {
+		numbers += " in steps of " + FormatValue(d.Step)
+	}
+	from := " from "
+	if d.OpenLow {
+		from = " above "
+	}
+	if d.List {
+		numbers = "a list of " + numbers
+	}
+	return numbers + from + FormatValue(d.Low) + " to " + FormatValue(d.High)
+}
+
+// Check reports, in words for the person who wrote v, why v is no value of d.
+func (d Declaration) Check(v any) error {
+	if d.Unbuilt {
+		if got, want := normal(v), normal(d.Default); FormatValue(got) != FormatValue(want) {
+			return fmt.Errorf("not built yet: leave it out, or give its default %s", FormatValue(d.Default))
+		}
+		return nil
+	}
+	if d.List {
+		items, ok := v.([]any)
+		if !ok || len(items) == 0 {
+			return fmt.Errorf("%s is not a list of numbers: give %s", FormatValue(v), d.Range())
+		}
+		one := d
+		one.List = false
+		for _, item := range items {
+			if err := one.Check(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if d.Kind == Categorical {
+		switch s, ok := v.(string); {
+		case ok && slices.Contains(d.Words, s):
+			return nil
+		case ok && slices.Contains(d.Later, s):
+			return fmt.Errorf("%s is not built yet: choose %s", s, d.Range())
+		}
+		return fmt.Errorf("%s is not %s", FormatValue(v), d.Range())
+	}
+	f, ok := number(v)
+	switch {
+	case !ok || math.IsNaN(f) || math.IsInf(f, 0):
+		return fmt.Errorf("%s is not a number: give %s", FormatValue(v), d.Range())
+	case d.Kind == Int && f != math.Trunc(f),
+		d.Step > 1 && math.Mod(f-d.Low, d.Step) != 0 && f >= d.Low && f <= d.High,
+		f < d.Low, f > d.High, d.OpenLow && f == d.Low:
+		return fmt.Errorf("%s is out of range: give %s", FormatValue(v), d.Range())
+	}
+	return nil
 }

@@ -15,7 +15,7 @@ type Config struct {
 	Batch        int
 	LR           float64
 	WarmupEpochs int
-	Schedule     string // constant
+	Schedule     string // constant, cosine, step
 	Optimizer    string // adam
 	Epochs       int    // at most; also the horizon of the schedule
 	Patience     int    // epochs without a better objective before stopping; 0: never

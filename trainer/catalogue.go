@@ -1,0 +1,135 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"sweep/study"
+	"sweep/trainer/model"
+)
+
+// Catalogue declares the trainer "cae", a convolutional autoencoder: its parameters with range and default, what it
+// reports, and the data sets that it can be given.
+func Catalogue(data []study.DataDecl) study.Catalogue {
+	return study.Catalogue{Trainer: "cae", Params: declarations(), Metrics: metrics(), Data: slices.Clone(data)}
+}
+
+func words(name, def string, built, later []string, doc string) study.Declaration {
+	return study.Declaration{Name: name, Kind: study.Categorical, Words: built, Later: later, Default: def, Doc: doc}
+}
+
+func whole(name string, low, high float64, def int64, doc string) study.Declaration {
+	return study.Declaration{Name: name, Kind: study.Int, Low: low, High: high, Default: def, Doc: doc}
+}
+
+func declarations() []study.Declaration {
+	filters := whole("filters", 1, 1024, 0, "channels of each convolution; the first depth numbers are used")
+	filters.List, filters.AtLeast = true, "depth"
+	filters.Default = []any{int64(16), int64(32), int64(64), int64(128), int64(256)}
+	kernel := whole("kernel", 1, 7, 3, "side of the convolution kernel, odd")
+	kernel.Step = 2
+	unbuilt := func(name string, low, high, def float64, doc string) study.Declaration {
+		return study.Declaration{Name: name, Kind: study.Float, Low: low, High: high, Default: def, Unbuilt: true, Doc: doc}
+	}
+	return []study.Declaration{
+		{Name: "lr", Kind: study.Float, Low: 0, OpenLow: true, High: 10, Default: 0.001, Doc: "learning rate after warm-up"},
+		whole("batch", 1, 1024, 64, "images in one optimiser step"),
+		whole("latent", 1, 4096, 128, "numbers in the bottleneck"),
+		words("loss", "mse", []string{"mse", "mae", "mse+ssim"}, nil, "what training minimises; mse+ssim is (1-w)·MSE + w·(1-SSIM)"),
+		{Name: "ssim_weight", Kind: study.Float, Low: 0, High: 1, Default: 0.5, Doc: "w of mse+ssim"},
+		words("optimizer", "adam", []string{"adam"}, []string{"adamw", "sgd"}, "the optimiser"),
+		unbuilt("momentum", 0, 1, 0.9, "momentum of sgd"),
+		unbuilt("weight_decay", 0, 1, 0, "decay of the weights in a step"),
+		whole("warmup_epochs", 0, 1000, 0, "epochs over which the learning rate rises to lr"),
+		words("schedule", "constant", []string{"constant", "cosine", "step"}, nil, "the learning rate after warm-up"),
+		whole("patience", 0, 1000, 5, "epochs without a better objective before the trial stops; 0: never"),
+		whole("depth", 1, 5, 3, "convolutions in the encoder, and transposed ones in the decoder"),
+		filters,
+		kernel,
+		words("upsample", "k2", []string{"k2"}, []string{"k3"}, "transposed convolution: k2 is 2x2 with stride 2"),
+		words("activation", "relu", []string{"relu", "leaky_relu", "tanh", "sigmoid"}, []string{"gelu"}, "between layers"),
+		words("output_activation", "sigmoid", []string{"sigmoid", "tanh", "none"}, nil, "after the last layer; tanh counts as (y+1)/2"),
+		words("norm", "none", []string{"none"}, []string{"batch", "layer"}, "normalisation after each convolution"),
+		unbuilt("dropout_conv", 0, 1, 0, "share of values dropped after convolutions"),
+		unbuilt("dropout_dense", 0, 1, 0, "share of values dropped around the bottleneck"),
+		words("variant", "plain", []string{"plain"},
+			[]string{"denoising", "variational", "skip", "residual", "segnet", "attention"}, "the kind of autoencoder"),
+		words("task", "reconstruct", []string{"reconstruct"},
+			[]string{"inpaint", "superresolve", "segment"}, "what the network is trained to do"),
+	}
+}
+
+func metrics() []study.MetricDecl {
+	const down, up, neither = study.Minimize, study.Maximize, study.Direction("")
+	return []study.MetricDecl{
+		{Key: "train_loss", Direction: down, Doc: "loss over the epoch's training steps"},
+		{Key: "val_loss", Direction: down, Doc: "loss on the validation images; comparable only between trials with one loss"},
+		{Key: "val_mse", Direction: down, Doc: "mean squared error on the validation images"},
+		{Key: "val_mae", Direction: down, Doc: "mean absolute error on the validation images"},
+		{Key: "val_psnr", Direction: up, Doc: "peak signal-to-noise ratio in dB, of val_mse"},
+		{Key: "val_ssim", Direction: up, Doc: "structural similarity, 1 for equal images"},
+		{Key: "val_pixel_acc", Direction: up, Doc: "share of values within 1/20 of the truth"},
+		{Key: "val_probe_acc", Direction: up, Unbuilt: true, Doc: "accuracy of a linear classifier on the latent codes"},
+		{Key: "grad_norm", Direction: neither, Doc: "mean 2-norm of the gradient over the epoch's steps"},
+		{Key: "epoch", Direction: neither, Doc: "epochs trained, from 1"},
+		{Key: "epoch_s", Direction: down, Doc: "seconds an epoch took, validation included"},
+		{Key: "images_per_s", Direction: up, Doc: "training images a second, validation excluded"},
+		{Key: "learning_rate", Direction: neither, Doc: "learning rate of the epoch's last step"},
+	}
+}
+
+// Decode lays p over the defaults of the catalogue. Of the result the caller fills in what is not a parameter: the
+// images and their size, Epochs, Seed and Replicate. It fails on a parameter that is unknown or out of its range.
+func Decode(p study.Params) (Config, error) {
+	values := make(map[string]any, len(p))
+	declared := declarations()
+	for _, d := range declared {
+		v, ok := p[d.Name]
+		if !ok {
+			v = d.Default
+		} else if err := d.Check(v); err != nil {
+			return Config{}, fmt.Errorf("parameter %s: %w", d.Name, err)
+		}
+		values[d.Name] = v
+	}
+	for name := range p {
+		if _, ok := values[name]; !ok {
+			return Config{}, fmt.Errorf("parameter %s: the trainer cae has none of that name", name)
+		}
+	}
+	// Every value has passed its declaration's Check, which settles its type.
+	word := func(name string) string { return values[name].(string) }
+	float := func(name string) float64 {
+		f, _ := study.AsFloat(values[name])
+		return f
+	}
+	integer := func(name string) int { return int(math.Round(float(name))) }
+
+	c := Config{
+		Config: model.Config{
+			Depth:            integer("depth"),
+			Kernel:           integer("kernel"),
+			Upsample:         word("upsample"),
+			Latent:           integer("latent"),
+			Activation:       word("activation"),
+			OutputActivation: word("output_activation"),
+			Loss:             word("loss"),
+			SSIMWeight:       float("ssim_weight"),
+		},
+		Batch:        integer("batch"),
+		LR:           float("lr"),
+		WarmupEpochs: integer("warmup_epochs"),
+		Schedule:     word("schedule"),
+		Optimizer:    word("optimizer"),
+		Patience:     integer("patience"),
+	}
+	for _, v := range values["filters"].([]any) {
+		f, _ := study.AsFloat(v)
+		c.Filters = append(c.Filters, int(f))
+	}
+	if len(c.Filters) < c.Depth {
+		return Config{}, fmt.Errorf("parameter filters: %d numbers are too few for depth %d", len(c.Filters), c.Depth)
+	}
+	return c, nil
+}

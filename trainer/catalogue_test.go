@@ -1,0 +1,79 @@
+package trainer_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweep/study"
+	"sweep/trainer"
+	"sweep/trainer/model"
+)
+
+func TestCatalogueDefaultsAreValues(t *testing.T) {
+	c := trainer.Catalogue(nil)
+	for _, d := range c.Params {
+		if err := d.Check(d.Default); err != nil {
+			t.Errorf("%s: the default is refused: %v", d.Name, err)
+		}
+		if d.Doc == "" {
+			t.Errorf("%s has no line of documentation", d.Name)
+		}
+	}
+	for _, m := range c.Metrics {
+		if m.Unbuilt != (m.Key == "val_probe_acc") {
+			t.Errorf("%s: Unbuilt is %v", m.Key, m.Unbuilt)
+		}
+	}
+}
+
+func TestDecode(t *testing.T) {
+	base := trainer.Config{
+		Config: model.Config{Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
+			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5},
+		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Patience: 5,
+	}
+	got, err := trainer.Decode(nil)
+	if err != nil || !cmp.Equal(got, base) {
+		t.Fatalf("defaults: %v\n%s", err, cmp.Diff(base, got))
+	}
+	got, err = trainer.Decode(study.Params{
+		"lr": int64(1), "batch": int64(32), "latent": 64.0, "loss": "mse+ssim", "ssim_weight": 0.25, "patience": int64(0),
+		"filters": []any{int64(4), int64(8)}, "depth": int64(2), "kernel": int64(5), "warmup_epochs": int64(2),
+		"weight_decay": int64(0), "momentum": 0.9, "schedule": "cosine",
+	})
+	want := base
+	want.LR, want.Batch, want.Latent, want.Loss, want.SSIMWeight, want.Patience = 1, 32, 64, "mse+ssim", 0.25, 0
+	want.Filters, want.Depth, want.Kernel, want.WarmupEpochs, want.Schedule = []int{4, 8}, 2, 5, 2, "cosine"
+	if err != nil || !cmp.Equal(got, want) {
+		t.Fatalf("given: %v\n%s", err, cmp.Diff(want, got))
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		p    study.Params
+		want string
+	}{
+		{"unknown", study.Params{"rate": 1.0}, "none of that name"},
+		{"zero rate", study.Params{"lr": 0.0}, "above 0"},
+		{"even kernel", study.Params{"kernel": int64(4)}, "odd numbers from 1 to 7"},
+		{"half a batch", study.Params{"batch": 1.5}, "whole numbers from 1 to 1024"},
+		{"text for a number", study.Params{"latent": "many"}, "not a number"},
+		{"later word", study.Params{"optimizer": "sgd"}, "not built yet"},
+		{"wrong word", study.Params{"loss": "huber"}, "one of mse, mae, mse+ssim"},
+		{"unbuilt", study.Params{"dropout_conv": 0.1}, "not built yet"},
+		{"filters too few", study.Params{"filters": []any{int64(8)}}, "too few for depth 3"},
+		{"filters no list", study.Params{"filters": int64(8)}, "list"},
+		{"filter zero", study.Params{"filters": []any{int64(8), int64(0), int64(8)}}, "out of range"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := trainer.Decode(test.p)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}

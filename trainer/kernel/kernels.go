@@ -1,0 +1,193 @@
+package kernel
+
+import "fmt"
+
+// Activation is a function applied to every value of a layer's output.
+type Activation uint8
+
+// The activations. All are monotone, so max-pooling may come before or after them.
+const (
+	Identity  Activation = iota
+	ReLU                 // max(0, x)
+	LeakyReLU            // x, or [LeakySlope]·x where x < 0
+	Tanh                 // hyperbolic tangent
+	Sigmoid              // 1/(1+exp(-x))
+)
+
+// LeakySlope is the slope of LeakyReLU for negative values.
+const LeakySlope = 0.01
+
+func (a Activation) String() string {
+	if int(a) < len(activationNames) {
+		return activationNames[a]
+	}
+	return fmt.Sprintf("Activation(%d)", uint8(a))
+}
+
+var activationNames = [...]string{"none", "relu", "leaky_relu", "tanh", "sigmoid"}
+
+// ParseActivation reads the name that the sweep file uses: none, relu, leaky_relu, tanh, sigmoid.
+func ParseActivation(name string) (Activation, error) {
+	for i, n := range activationNames {
+		if n == name {
+			return Activation(i), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown activation %q: use one of %v", name, activationNames)
+}
+
+// LossKind names a loss.
+type LossKind uint8
+
+// The losses, each a mean over all values of the batch.
+const (
+	MSE     LossKind = iota // (p-t)²
+	MAE                     // |p-t|
+	MSESSIM                 // (1-w)·MSE + w·(1-SSIM)
+)
+
+func (k LossKind) String() string {
+	if int(k) < len(lossNames) {
+		return lossNames[k]
+	}
+	return fmt.Sprintf("LossKind(%d)", uint8(k))
+}
+
+var lossNames = [...]string{"mse", "mae", "mse+ssim"}
+
+// ParseLoss reads the name that the sweep file uses: mse, mae, mse+ssim.
+func ParseLoss(name string) (LossKind, error) {
+	for i, n := range lossNames {
+		if n == name {
+			return LossKind(i), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown loss %q: use one of %v", name, lossNames)
+}
+
+// Loss says how a prediction p is compared with its target t.
+type Loss struct {
+	Kind       LossKind
+	SSIMWeight float64 // w of MSESSIM, 0 … 1
+	// Output is the network's output activation. After Tanh, p is (y+1)/2; otherwise p is y.
+	Output Activation
+	// H and W are the sides of the image proper. The maps may be larger (a network's sides are padded right and below):
+	// only the crop counts.
+	H, W int
+}
+
+// Sums is what a comparison of N images yields. Values are N·H·W·C.
+type Sums struct {
+	Images, Values int
+	Loss           float64 // mean over the batch
+	SE             float64 // sum of squared errors
+	AE             float64 // sum of absolute errors
+	SSIM           float64 // sum over images of the mean over channels and windows
+	Within         int     // values with |p-t| at most 1/20 in float32
+}
+
+// AdamStep holds the numbers of one step of Adam (Kingma and Ba 2015, algorithm 1), or of AdamW (Loshchilov and Hutter
+// 2019) when WeightDecay is not 0.
+type AdamStep struct {
+	LR           float64
+	Beta1, Beta2 float64 // 0.9 and 0.999 in the paper
+	Epsilon      float64 // 1e-8 in the paper
+	WeightDecay  float64 // decoupled: w loses LR·WeightDecay·w
+	Step         int64   // from 1
+}
+
+// DefaultAdam is Adam with the paper's constants.
+func DefaultAdam(lr float64, step int64) AdamStep {
+	return AdamStep{LR: lr, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: step}
+}
+
+// Kernels is the set of operations. N is the number of images of the maps, any number from 0.
+type Kernels interface {
+	// Name is the name that New takes.
+	Name() string
+
+	// Conv is a convolution with odd side k, stride 1 and same padding:
+	// dst (N, H, W, co) = act(b + x * w), x (N, H, W, ci) with Pad ≥ k/2, w (k, k, ci, co), b (co).
+	Conv(ws *Workspace, dst, x Map, w, b []float32, k int, act Activation)
+	// ConvPool is Conv followed by MaxPool: dst (N, H/2, W/2, co), x (N, H, W, ci), arg as in MaxPool.
+	// Its gradient: ActivationBackward on dst's, then MaxPoolBackward, then those of Conv.
+	ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32, k int, act Activation)
+	// ConvBackwardData is the gradient of Conv with respect to x, before the activation:
+	// dx (N, H, W, ci), dy (N, H, W, co) with Pad ≥ k/2.
+	ConvBackwardData(ws *Workspace, dx, dy Map, w []float32, k int)
+	// ConvBackwardWeights is the gradient with respect to w and b; both are overwritten. x has Pad ≥ k/2.
+	ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map, k int)
+
+	// ConvT is a transposed convolution 2x2 with stride 2:
+	// dst (N, 2H, 2W, co) = act(b + …), x (N, H, W, ci), w (ci, 2, 2, co), b (co);
+	// pixel (2y+i, 2x+j) is the sum over ci of x(y, x, ci)·w(ci, i, j, ·).
+	ConvT(ws *Workspace, dst, x Map, w, b []float32, act Activation)
+	// ConvTBackwardData is its gradient with respect to x, before the activation.
+	ConvTBackwardData(ws *Workspace, dx, dy Map, w []float32)
+	// ConvTBackwardWeights is its gradient with respect to w and b; both are overwritten.
+	ConvTBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map)
+
+	// MaxPool takes the largest of each 2x2: dst (N, H/2, W/2, C), x (N, H, W, C) with even H and W. arg, of
+	// dst.Values() bytes in NHWC order without a border, gets the place 2·i+j of the largest, the first of equals.
+	MaxPool(dst Map, arg []byte, x Map)
+	// MaxPoolBackward sends each dy to the place that arg names and writes 0 elsewhere: dx (N, H, W, C).
+	MaxPoolBackward(dx, dy Map, arg []byte)
+
+	// Dense is dst (n, out) = act(b + x w), x (n, in), w (in, out), b (out). The slices may be longer.
+	Dense(ws *Workspace, dst, x, w, b []float32, n, in, out int, act Activation)
+	// DenseBackwardData is the gradient with respect to x, before the activation: dx (n, in), dy (n, out).
+	DenseBackwardData(ws *Workspace, dx, dy, w []float32, n, in, out int)
+	// DenseBackwardWeights is the gradient with respect to w and b; both are overwritten.
+	DenseBackwardWeights(ws *Workspace, dw, db, x, dy []float32, n, in, out int)
+
+	// Activate applies act to x in place.
+	Activate(act Activation, x Map)
+	// ActivationBackward multiplies dy by the derivative of act, in place, given the activation's output y.
+	ActivationBackward(act Activation, dy, y Map)
+
+	// Loss compares pred with target and writes the gradient of the loss with respect to pred (the activation's output,
+	// so before ActivationBackward), 0 outside the crop. Sums.SSIM is filled for MSESSIM only.
+	//
+	// SSIM is that of Wang, Bovik, Sheikh and Simoncelli 2004: an 11x11 Gaussian window with sigma 1.5, K1 0.01, K2 0.03,
+	// range 1, each channel by itself, windows that lie wholly inside the crop. Where a side is under 11 the window is
+	// the largest odd one that fits, with the same sigma. See [SSIMWindow].
+	Loss(ws *Workspace, dpred, pred, target Map, l Loss) Sums
+	// Evaluate is Loss without the gradient; all of Sums is filled, SSIM for every kind of loss.
+	Evaluate(ws *Workspace, pred, target Map, l Loss) Sums
+
+	// Gather writes the images with the given indices, as pixel/255, into the first len(images) images of dst; pixels
+	// is a set of (h, w, dst.C) images. dst's sides may be larger: zeros stand right and below.
+	Gather(dst Map, pixels []byte, h, w int, images []int)
+
+	// Adam makes one step: m and v are the moments, zeros before step 1. g is not changed.
+	Adam(w, g, m, v []float32, s AdamStep)
+	// SumSquares is the sum of x², added in float64.
+	SumSquares(x []float32) float64
+	// Finite reports whether no value is infinite or NaN.
+	Finite(x []float32) bool
+}
+
+// Names lists the implementations that this machine can run, the fastest last.
+func Names() []string {
+	var names []string
+	for _, k := range implementations() {
+		names = append(names, k.Name())
+	}
+	return names
+}
+
+// New gives the implementation of this name: ref, portable, or, where the processor has AVX2 and FMA, avx2.
+func New(name string) (Kernels, error) {
+	for _, k := range implementations() {
+		if k.Name() == name {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("no CPU kernels %q on this machine: use one of %v", name, Names())
+}
+
+// Best gives the fastest implementation that this machine can run.
+func Best() Kernels {
+	all := implementations()
+	return all[len(all)-1]
+}

@@ -1,0 +1,44 @@
+# `make` builds bin/sweep; `make test` runs the quick suite; `make check` is what a commit must pass.
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TOOL      = $(GO) tool -modfile=tools.mod
+SOURCES   = $(shell git ls-files '*.go' | grep -v _templ.go)
+
+.PHONY: build gen fmt lint test race slow bench check clean
+
+build: ## bin/sweep
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/sweep ./cmd/sweep
+
+gen: ## *_templ.go out of *.templ
+	$(GO) tool templ generate
+
+fmt: ## format Go and templ sources
+	$(TOOL) gofumpt -w $(SOURCES)
+	$(GO) tool templ fmt .
+
+lint: ## vet, staticcheck, formatting, generated files
+	$(GO) vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./trainer/kernel
+	$(TOOL) staticcheck ./...
+	@test -z "$$($(TOOL) gofumpt -l $(SOURCES))" || { echo "not formatted, run make fmt:"; $(TOOL) gofumpt -l $(SOURCES); exit 1; }
+	$(GO) tool templ fmt -fail .
+	$(GO) tool templ generate
+	@git diff --exit-code -- '*_templ.go' || { echo "generated files differ: commit what make gen writes"; exit 1; }
+
+test: ## the quick suite; what it leaves out is named at its end
+	$(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- ./...
+
+race: ## the race detector over the rooms with goroutines
+	$(GO) test -race -short ./study/... ./storage/... ./cmd/web/...  ./trainer
+
+slow: ## the slow suite: kills at random moments, bad disks, many seeds
+	$(GO) test -tags slow -timeout 40m -run 'Slow' ./...
+
+bench: ## the benchmark of bench/README.md
+	sh bench/run.sh
+
+check: lint test
+
+clean:
+	rm -rf bin

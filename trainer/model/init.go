@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sweep/study"
+	"sweep/trainer/kernel"
 )
 
 // Init returns the initial values of c's weights, in the order and layout of [Config.Weights], keyed by (seed,
@@ -37,10 +38,6 @@ func Init(c Config, seed uint64, replicate int) [][]float32 {
 	return out
 }
 
-// LeakySlope is the slope of leaky_relu below 0 (Maas et al., "Rectifier nonlinearities improve neural network acoustic
-// models", ICML 2013).
-const LeakySlope = 0.01
-
 func (c Config) initLimit(w Weight) float64 {
 	var in, out float64
 	switch s := w.Shape; {
@@ -58,7 +55,7 @@ func (c Config) initLimit(w Weight) float64 {
 	case !linear && c.Activation == "relu":
 		return math.Sqrt(6 / in)
 	case !linear && c.Activation == "leaky_relu":
-		return math.Sqrt(6 / ((1 + LeakySlope*LeakySlope) * in))
+		return math.Sqrt(6 / ((1 + kernel.LeakySlope*kernel.LeakySlope) * in))
 	}
 	return math.Sqrt(6 / (in + out))
 }

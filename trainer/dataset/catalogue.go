@@ -1,0 +1,158 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sweep/study"
+)
+
+// Catalogue declares the data sets that a sweep file can name, in the order of the documentation.
+func Catalogue() []study.DataDecl {
+	c := cifar10()
+	return []study.DataDecl{
+		{Name: c.name, Train: c.trainLen(), Test: c.test.records, Doc: c.doc},
+		{Name: shapesName, Train: shapesTrain, Test: shapesTest, Doc: shapesDoc},
+	}
+}
+
+func unknown(name string) error {
+	var names []string
+	for _, d := range Catalogue() {
+		names = append(names, d.Name)
+	}
+	return fmt.Errorf("there is no data set %q: the data sets are %s", name, strings.Join(names, ", "))
+}
+
+// Open returns a set that is there: in dir, or made in memory. One that is not is a [FileError]. It looks at names and
+// sizes; sums are checked when the images are read.
+func Open(name, dir string) (Source, error) {
+	if name == shapesName {
+		return newShapes(), nil
+	}
+	if set := cifar10(); set.name == name {
+		return openCIFAR(set, dir)
+	}
+	return nil, unknown(name)
+}
+
+func openCIFAR(set cifarSet, dir string) (Source, error) {
+	c := cifarFiles{set: set, dir: filepath.Join(dir, set.folder)}
+	if n := c.present(); n == 0 {
+		return nil, &FileError{Set: set.name, Path: c.dir, Expected: "the folder of its files", Found: "none", Err: fs.ErrNotExist}
+	}
+	for _, f := range set.all() {
+		if err := c.stat(f); err != nil {
+			return nil, err
+		}
+	}
+	return &source{name: set.name, trainLen: set.trainLen(), testLen: set.test.records, files: c}, nil
+}
+
+// present counts the set's files that exist, whatever is in them.
+func (c cifarFiles) present() int {
+	n := 0
+	for _, f := range c.set.all() {
+		if _, err := os.Lstat(filepath.Join(c.dir, f.name)); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// stat checks that a file is there with its size.
+func (c cifarFiles) stat(f setFile) error {
+	path := filepath.Join(c.dir, f.name)
+	want := fmt.Sprintf("%d bytes", f.size())
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &FileError{Set: c.set.name, Path: path, Expected: want, Found: "no such file", Err: err}
+	case err != nil:
+		return fmt.Errorf("data set %s: %w", c.set.name, err)
+	case !info.Mode().IsRegular():
+		return &FileError{Set: c.set.name, Path: path, Expected: want, Found: "no regular file"}
+	case info.Size() != f.size():
+		return &FileError{Set: c.set.name, Path: path, Expected: want, Found: fmt.Sprintf("%d bytes", info.Size())}
+	}
+	return nil
+}
+
+// Choose takes the first set of names that is in dir or can be fetched into it, and says in a sentence what was chosen
+// and why no earlier one. A set of which only a part is there, or whose files have the wrong size, is an error and never
+// passed over: the user meant it. fetch downloads a set ([Fetch] when nil) and is not called when offline is set.
+func Choose(ctx context.Context, names []string, dir string, offline bool,
+	fetch func(ctx context.Context, name, dir string) error,
+) (s Source, note string, err error) {
+	if fetch == nil {
+		fetch = func(ctx context.Context, name, dir string) error { return Fetch(ctx, name, dir, nil) }
+	}
+	return choose(ctx, names, dir, offline, fetch, Open)
+}
+
+func choose(ctx context.Context, names []string, dir string, offline bool,
+	fetch func(ctx context.Context, name, dir string) error, open func(name, dir string) (Source, error),
+) (Source, string, error) {
+	if len(names) == 0 {
+		return nil, "", errors.New("choose a data set: none is named")
+	}
+	var why []string
+	for _, name := range names {
+		s, err := open(name, dir)
+		how := ""
+		if isAbsent(err) {
+			if offline {
+				why = append(why, fmt.Sprintf("%s is not in %s and --offline forbids to fetch it", name, dir))
+				continue
+			}
+			if err := fetch(ctx, name, dir); err != nil {
+				if ctx.Err() != nil {
+					return nil, "", fmt.Errorf("choose a data set: %w", context.Cause(ctx))
+				}
+				why = append(why, fmt.Sprintf("%s is not in %s and could not be fetched (%s)", name, dir, cause(err, name)))
+				continue
+			}
+			how = ", fetched into " + dir
+			s, err = open(name, dir)
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		return s, note(name, dir, how, why), nil
+	}
+	advice := "put its files there, or name the folder that holds them with --data"
+	if offline {
+		advice += ", or leave out --offline"
+	}
+	return nil, "", fmt.Errorf("no data: %s; %s, or use the data set %s, which is always there",
+		strings.Join(why, "; "), advice, shapesName)
+}
+
+// isAbsent reports whether err says that nothing of a set is there, as opposed to a part.
+func isAbsent(err error) bool {
+	var e *FileError
+	return errors.As(err, &e) && e.Found == "none" && errors.Is(e, fs.ErrNotExist)
+}
+
+// cause is the innermost useful text of a fetch's error: the note says the rest already.
+func cause(err error, name string) string {
+	return strings.TrimPrefix(err.Error(), "fetch data set "+name+": ")
+}
+
+func note(name, dir, how string, why []string) string {
+	said := fmt.Sprintf("data: %s from %s%s", name, dir, how)
+	if name == shapesName {
+		said = fmt.Sprintf("data: %s, generated images", name)
+	} else if how != "" {
+		said = fmt.Sprintf("data: %s%s", name, how)
+	}
+	if len(why) > 0 {
+		said += ", because " + strings.Join(why, " and ")
+	}
+	return said
+}

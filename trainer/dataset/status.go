@@ -1,0 +1,79 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+)
+
+// Status is what `sweep data list` says of a data set.
+type Status struct {
+	Name    string
+	Doc     string
+	Where   string // its folder; empty when it is made in memory
+	Present bool   // all files are there with their sizes; their sums are not checked
+	Problem string // why it is not Present, when something of it is there
+	Train   int    // images in the training files
+	Test    int    // images in the test file
+}
+
+// List describes every data set as it stands in dir.
+func List(dir string) []Status {
+	c := cifar10()
+	return []Status{
+		listCIFAR(c, dir),
+		{Name: shapesName, Doc: shapesDoc, Present: true, Train: shapesTrain, Test: shapesTest},
+	}
+}
+
+func listCIFAR(set cifarSet, dir string) Status {
+	s := Status{Name: set.name, Doc: set.doc, Where: filepath.Join(dir, set.folder), Train: set.trainLen(), Test: set.test.records}
+	_, err := openCIFAR(set, dir)
+	s.Present = err == nil
+	if err != nil && !isAbsent(err) {
+		s.Problem = err.Error()
+	}
+	return s
+}
+
+// Check is the verdict on one file of a data set, or on one part of a generated one.
+type Check struct {
+	File   string // its path, or the name of the part
+	SHA256 string // the sum that was found and is right; empty when Err is set
+	Err    error  // what is wrong
+}
+
+// Verify reads a data set whole and checks every file, or generates a sample of a generated one and compares it with
+// the sum it was published with. The error is of a name that does not exist, or ctx's; what is wrong with a file stands
+// in its check.
+func Verify(ctx context.Context, name, dir string) ([]Check, error) {
+	if name == shapesName {
+		return verifyShapes(ctx)
+	}
+	if set := cifar10(); set.name == name {
+		return verifyCIFAR(ctx, set, dir)
+	}
+	return nil, unknown(name)
+}
+
+func verifyCIFAR(ctx context.Context, set cifarSet, dir string) ([]Check, error) {
+	c := cifarFiles{set: set, dir: filepath.Join(dir, set.folder)}
+	var out []Check
+	for _, f := range set.all() {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("verify data set %s: %w", set.name, err)
+		}
+		check := Check{File: filepath.Join(c.dir, f.name)}
+		check.Err = c.read(f, func(_ int, record []byte) error {
+			if int(record[0]) >= len(set.classes) {
+				return fmt.Errorf("the label is %d, but there are %d classes", record[0], len(set.classes))
+			}
+			return nil
+		})
+		if check.Err == nil {
+			check.SHA256 = f.sum
+		}
+		out = append(out, check)
+	}
+	return out, nil
+}

@@ -1,0 +1,135 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	G "gorgonia.org/gorgonia"
+)
+
+// place is memory of one shape that one or more values share: views, and results of work in place.
+type place struct {
+	floats, pad int
+	bytes       bool
+	square      bool // one value has another shape, so there can be no border
+	first, last int
+	offset      int
+}
+
+// newValue makes a value, in a place of its own, for the result of n.
+func (c *compiler) newValue(n *G.Node, name string) int {
+	v := Value{Name: name, H: 1, W: 1}
+	switch s := n.Shape(); len(s) {
+	case 4:
+		v.H, v.W, v.C = s[1], s[2], s[3]
+	case 2:
+		v.C = s[1]
+	default:
+		c.failf("its result has the shape %v", s)
+	}
+	i := len(c.p.Values)
+	c.p.Values = append(c.p.Values, v)
+	c.place = append(c.place, len(c.places))
+	c.places = append(c.places, place{})
+	c.value[n] = i
+	return i
+}
+
+// newArg makes the bytes in which the pooling n of x notes which values it took.
+func (c *compiler) newArg(n, x *G.Node) int {
+	i := c.newValue(n, "arg")
+	c.value[n] = i - 1 // the pooled values stay the node's result
+	c.p.Values[i].Bytes = true
+	c.places[c.place[i]].bytes = true
+	c.arg[x] = i
+	return i
+}
+
+// view gives the result of x another shape.
+func (c *compiler) view(n, x *G.Node) {
+	from := c.of(x)
+	if from == None {
+		return
+	}
+	i := c.newValue(n, c.p.Values[from].Name)
+	c.places = c.places[:len(c.places)-1]
+	c.place[i] = c.place[from]
+	c.places[c.place[i]].square = true
+}
+
+// pad asks for a border of at least n around value v.
+func (c *compiler) pad(v, n int) {
+	if v != None {
+		p := &c.places[c.place[v]]
+		p.pad = max(p.pad, n)
+	}
+}
+
+// finish sizes the places, finds how long each is needed, and lays them into the arena.
+func (c *compiler) finish() error {
+	for i := range c.places {
+		c.places[i].first, c.places[i].last = len(c.p.Steps), None
+	}
+	for i, s := range c.p.Steps {
+		for _, v := range []int{s.Dst, s.Src, s.Ref, s.Arg} {
+			if v != None {
+				p := &c.places[c.place[v]]
+				p.first, p.last = min(p.first, i), max(p.last, i)
+			}
+		}
+	}
+	if c.forward {
+		// What a caller reads after the run stays to its end.
+		c.p.Code = c.of(c.net.Code)
+		for _, v := range []int{c.p.Code, c.p.Output} {
+			if v != None {
+				c.places[c.place[v]].last = len(c.p.Steps)
+			}
+		}
+	}
+	for i := range c.p.Values {
+		v, p := &c.p.Values[i], &c.places[c.place[i]]
+		if p.square && p.pad > 0 {
+			return fmt.Errorf("plan %s: a convolution reads it and another step reshapes it, which needs a copy", v.Name)
+		}
+		v.Pad = p.pad
+		p.floats = max(p.floats, v.size(c.p.Batch))
+	}
+	c.p.Floats = allocate(c.places, false)
+	c.p.Bytes = allocate(c.places, true)
+	for i := range c.p.Values {
+		v, p := &c.p.Values[i], c.places[c.place[i]]
+		v.Offset, v.First, v.Last = p.offset, p.first, p.last
+	}
+	return nil
+}
+
+// allocate gives every place of floats (or of bytes) an offset, so that no two that are needed at the same time overlap:
+// the largest first, each as low as it fits. It returns the size of the arena.
+func allocate(places []place, bytes bool) int {
+	var order []int
+	for i, p := range places {
+		if p.bytes == bytes && p.last != None {
+			order = append(order, i)
+		}
+	}
+	sort.SliceStable(order, func(a, b int) bool { return places[order[a]].floats > places[order[b]].floats })
+	total := 0
+	var laid []int // by offset
+	for _, i := range order {
+		p := &places[i]
+		p.offset = 0
+		for _, j := range laid {
+			q := places[j]
+			if p.first <= q.last && q.first <= p.last && p.offset < q.offset+align(q.floats) &&
+				q.offset < p.offset+align(p.floats) {
+				p.offset = q.offset + align(q.floats)
+			}
+		}
+		at, _ := slices.BinarySearchFunc(laid, p.offset, func(j, o int) int { return places[j].offset - o })
+		laid = slices.Insert(laid, at, i)
+		total = max(total, p.offset+align(p.floats))
+	}
+	return total
+}

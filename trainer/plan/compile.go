@@ -1,0 +1,393 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+
+	"sweep/trainer/kernel"
+	"sweep/trainer/model"
+	"sweep/trainer/op"
+)
+
+// Training compiles the steps that the loss and the gradients by all weights need.
+func Training(net *model.Network) (*Program, error) {
+	return compile(net, append(G.Nodes{net.Loss}, net.Grads...), false)
+}
+
+// Forward compiles the steps from images to codes, outputs and the sums of a comparison, without gradients.
+func Forward(net *model.Network) (*Program, error) {
+	return compile(net, G.Nodes{net.Loss, net.Output, net.Code}, true)
+}
+
+func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) {
+	c := &compiler{
+		net: net, forward: forward,
+		users: map[*G.Node][]*G.Node{}, value: map[*G.Node]int{}, weight: map[*G.Node]int{}, grad: map[*G.Node]int{},
+		at: map[*G.Node][]func(){}, done: map[*G.Node]bool{}, arg: map[*G.Node]int{},
+		p: &Program{
+			Config: net.Config, Batch: net.Batch, Layout: NewLayout(net.Config),
+			Input: None, Code: None, Output: None,
+		},
+	}
+	sorted, err := G.Sort(net.Graph.SubgraphRoots(roots...))
+	if err != nil {
+		return nil, fmt.Errorf("sort the graph: %w", err)
+	}
+	for i := len(sorted) - 1; i >= 0; i-- { // Sort puts the roots first
+		n := sorted[i]
+		c.nodes = append(c.nodes, n)
+		for _, in := range c.inputs(n) {
+			c.users[in] = append(c.users[in], n)
+		}
+	}
+	for i, n := range net.Weights {
+		c.weight[n] = i
+	}
+	if !forward {
+		for i, n := range net.Grads {
+			c.grad[n] = i
+		}
+	}
+	c.load()
+	for _, n := range c.nodes {
+		c.plan(n)
+		for _, emit := range c.at[n] {
+			emit()
+		}
+		if c.err != nil {
+			return nil, fmt.Errorf("plan %v: %w", n.Op(), c.err)
+		}
+	}
+	if err := c.finish(); err != nil {
+		return nil, err
+	}
+	return c.p, nil
+}
+
+// compiler walks the graph once, inputs before what uses them. A group of nodes that one step computes is recognised at
+// its first node and emitted at its last.
+type compiler struct {
+	net     *model.Network
+	forward bool
+	p       *Program
+	nodes   []*G.Node
+	users   map[*G.Node][]*G.Node
+
+	value  map[*G.Node]int      // where a node's result lies
+	weight map[*G.Node]int      // index of a weight
+	grad   map[*G.Node]int      // index of the weight whose gradient a node is
+	arg    map[*G.Node]int      // by the input of a pooling: its Arg
+	at     map[*G.Node][]func() // steps to emit once a node is reached
+	done   map[*G.Node]bool     // nodes of a group that was recognised before
+	place  []int                // by value: its place
+	places []place
+	err    error
+}
+
+// inputs are the operands of n in order.
+func (c *compiler) inputs(n *G.Node) []*G.Node {
+	it := c.net.Graph.From(n.ID())
+	var out []*G.Node
+	for it != nil && it.Next() {
+		out = append(out, it.Node().(*G.Node))
+	}
+	return out
+}
+
+func (c *compiler) failf(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf(format, args...)
+	}
+}
+
+// sole is the only user of n when it is of kind k, else nil.
+func (c *compiler) sole(n *G.Node, k op.Kind) *G.Node {
+	if u := c.users[n]; len(u) == 1 && kindOf(u[0]) == k {
+		return u[0]
+	}
+	return nil
+}
+
+// user is the first user of n of kind k, or nil.
+func (c *compiler) user(n *G.Node, k op.Kind) *G.Node {
+	for _, u := range c.users[n] {
+		if kindOf(u) == k {
+			return u
+		}
+	}
+	return nil
+}
+
+func kindOf(n *G.Node) op.Kind {
+	if o, ok := n.Op().(*op.Op); ok {
+		return o.Kind
+	}
+	return ""
+}
+
+func attr(n *G.Node) op.Attr { return n.Op().(*op.Op).Attr }
+
+// load makes the first step. An autoencoder's target is its input.
+func (c *compiler) load() {
+	v := c.newValue(c.net.Input, "images")
+	c.value[c.net.Target] = v
+	c.p.Input = v
+	c.emit(Step{Kind: Gather, Dst: v, Src: None, Ref: None, Arg: None, W: None, B: None})
+}
+
+func (c *compiler) emit(s Step) { c.p.Steps = append(c.p.Steps, s) }
+
+func (c *compiler) later(n *G.Node, f func()) { c.at[n] = append(c.at[n], f) }
+
+// plan recognises the group that starts at n.
+func (c *compiler) plan(n *G.Node) {
+	if c.done[n] || n.Op() == nil {
+		return
+	}
+	o, ok := n.Op().(*op.Op)
+	if !ok {
+		if len(c.inputs(n)) > 0 {
+			c.failf("there is no step for it")
+		}
+		return // a constant
+	}
+	in := c.inputs(n)
+	switch o.Kind {
+	case op.Conv, op.ConvT, op.Dense:
+		c.linear(n, in)
+	case op.Pool:
+		c.pool(n, in[0])
+	case op.ConvData, op.ConvTData, op.DenseData:
+		kinds := map[op.Kind]Kind{op.ConvData: ConvData, op.ConvTData: ConvTData, op.DenseData: DenseData}
+		s := Step{Kind: kinds[o.Kind], Side: o.Side, Src: c.of(in[0]), W: c.weightOf(in[1]), Ref: None, Arg: None, B: None}
+		if o.Kind == op.ConvData {
+			c.pad(s.Src, o.Side/2)
+		}
+		s.Dst = c.newValue(n, "d."+c.layer(s.W)+".in")
+		c.emit(s)
+	case op.ConvWeights, op.ConvTWeights, op.DenseWeights:
+		c.weights(n, in)
+	case op.BiasGrad:
+		c.biasGrad(n)
+	case op.ActGrad:
+		c.actGrad(n, in[0], in[1])
+	case op.PoolGrad:
+		c.poolGrad(n, in[0], in[1])
+	case op.Reshape:
+		c.view(n, in[0])
+	case op.Loss, op.LossGrad:
+		c.loss(n, in)
+	case op.Image:
+		for _, u := range c.users[n] {
+			if k := kindOf(u); k != op.Loss && k != op.LossGrad {
+				c.failf("%s reads it, not a loss", k)
+			}
+		}
+	default:
+		c.failf("there is no step for it by itself")
+	}
+}
+
+// of is where the result of n lies.
+func (c *compiler) of(n *G.Node) int {
+	v, ok := c.value[n]
+	if !ok {
+		c.failf("its input %v is not kept by any step", n.Op())
+		return None
+	}
+	return v
+}
+
+func (c *compiler) weightOf(n *G.Node) int {
+	w, ok := c.weight[n]
+	if !ok {
+		c.failf("its operand %s is not a weight", n.Name())
+		return None
+	}
+	return w
+}
+
+// layer is the name of the layer that a weight belongs to.
+func (c *compiler) layer(w int) string {
+	if w == None {
+		return ""
+	}
+	return strings.TrimSuffix(c.p.Layout.Weights[w].Name, ".weight")
+}
+
+// linear fuses a convolution or dense layer with the bias, the activation and the pooling that follow it.
+func (c *compiler) linear(n *G.Node, in []*G.Node) {
+	o := n.Op().(*op.Op)
+	s := Step{Side: o.Side, Src: c.of(in[0]), W: c.weightOf(in[1]), Ref: None, Arg: None}
+	bias := c.sole(n, op.Bias)
+	if bias == nil {
+		c.failf("no bias follows it")
+		return
+	}
+	s.B = c.weightOf(c.inputs(bias)[1])
+	end := bias
+	c.done[bias] = true
+	if a := c.sole(bias, op.Act); a != nil {
+		s.Act, end = attr(a).Act, a
+		c.done[a] = true
+	}
+	name := c.layer(s.W)
+	switch o.Kind {
+	case op.ConvT:
+		s.Kind = ConvT
+	case op.Dense:
+		s.Kind = Dense
+	case op.Conv:
+		s.Kind = Conv
+		c.pad(s.Src, o.Side/2)
+		if p := c.poolable(end); p != nil {
+			s.Kind = ConvPool
+			c.done[p] = true
+			c.later(p, func() {
+				s.Dst = c.newValue(p, name)
+				s.Arg = c.newArg(p, end)
+				c.emit(s)
+			})
+			return
+		}
+	}
+	c.later(end, func() {
+		s.Dst = c.newValue(end, name)
+		c.emit(s)
+	})
+}
+
+// poolable is the pooling that a convolution ending at end can be fused with: when nothing else reads end but the two
+// gradients, which [compiler.poolGrad] then takes from the pooled values.
+func (c *compiler) poolable(end *G.Node) *G.Node {
+	p := c.user(end, op.Pool)
+	if p == nil {
+		return nil
+	}
+	for _, u := range c.users[end] {
+		switch kindOf(u) {
+		case op.Pool, op.PoolGrad:
+		case op.ActGrad:
+			if kindOf(c.inputs(u)[1]) != op.PoolGrad {
+				return nil
+			}
+		default:
+			return nil
+		}
+	}
+	return p
+}
+
+func (c *compiler) pool(n, x *G.Node) {
+	s := Step{Kind: Pool, Src: c.of(x), Ref: None, W: None, B: None, Dst: c.newValue(n, "pool")}
+	s.Arg = c.newArg(n, x)
+	c.emit(s)
+}
+
+// poolGrad sends gradients back through a pooling. Where the pooling was fused with an activation, the activation's
+// slope comes first, on the pooled values: every value that the pooling kept is the activation's output there.
+func (c *compiler) poolGrad(n, x, dy *G.Node) {
+	arg, ok := c.arg[x]
+	if !ok {
+		c.failf("its pooling has no step")
+		return
+	}
+	s := Step{Kind: PoolGrad, Src: c.of(dy), Arg: arg, Ref: None, W: None, B: None}
+	pooled := c.user(x, op.Pool)
+	end := n
+	if _, kept := c.value[x]; !kept && kindOf(x) == op.Act {
+		g := c.sole(n, op.ActGrad)
+		if g == nil || len(c.users[dy]) != 1 {
+			c.failf("the activation's gradient does not follow it alone")
+			return
+		}
+		end = g
+		c.done[g] = true
+		c.later(g, func() { c.emit(c.slope(attr(g).Act, s.Src, c.of(pooled))) })
+	}
+	c.later(end, func() {
+		s.Dst = c.newValue(end, "d.pool")
+		c.emit(s)
+	})
+}
+
+func (c *compiler) slope(a kernel.Activation, dy, y int) Step {
+	return Step{Kind: ActGrad, Act: a, Dst: dy, Src: None, Ref: y, Arg: None, W: None, B: None}
+}
+
+// actGrad works in place, which nothing else may see.
+func (c *compiler) actGrad(n, y, dy *G.Node) {
+	if len(c.users[dy]) != 1 {
+		c.failf("something else reads the gradient that it changes in place")
+		return
+	}
+	c.value[n] = c.of(dy)
+	c.emit(c.slope(attr(n).Act, c.of(dy), c.of(y)))
+}
+
+// weights joins the gradients by a layer's weight and by its bias.
+func (c *compiler) weights(n *G.Node, in []*G.Node) {
+	o := n.Op().(*op.Op)
+	kinds := map[op.Kind]Kind{op.ConvWeights: ConvWeights, op.ConvTWeights: ConvTWeights, op.DenseWeights: DenseWeights}
+	x, dy := in[0], in[1]
+	b := c.user(dy, op.BiasGrad)
+	w, ok := c.grad[n]
+	if b == nil || !ok {
+		c.failf("it is not the gradient of a weight that has a bias")
+		return
+	}
+	s := Step{Kind: kinds[o.Kind], Side: o.Side, Dst: None, Src: c.of(dy), Ref: c.of(x), Arg: None, W: w, B: c.grad[b]}
+	if o.Kind == op.ConvWeights {
+		c.pad(s.Ref, o.Side/2)
+	}
+	c.emit(s)
+}
+
+// biasGrad checks that a step computes it together with a weight's gradient.
+func (c *compiler) biasGrad(n *G.Node) {
+	dy := c.inputs(n)[0]
+	for _, k := range []op.Kind{op.ConvWeights, op.ConvTWeights, op.DenseWeights} {
+		for _, u := range c.users[dy] {
+			if _, ok := c.grad[n]; ok && kindOf(u) == k && c.inputs(u)[1] == dy {
+				return
+			}
+		}
+	}
+	c.failf("no gradient of a weight stands beside it")
+}
+
+// loss joins the crop, the loss and their gradients.
+func (c *compiler) loss(n *G.Node, in []*G.Node) {
+	pred, a := in[0], attr(n)
+	size := pred.Shape()
+	l := kernel.Loss{Kind: a.Loss, SSIMWeight: a.SSIMWeight, H: size[1], W: size[2]}
+	if kindOf(pred) == op.Image {
+		if attr(pred).Signed {
+			l.Output = kernel.Tanh
+		}
+		pred = c.inputs(pred)[0]
+	}
+	c.p.Loss = l
+	c.p.Output = c.of(pred)
+	s := Step{Kind: Evaluate, Src: c.of(pred), Ref: c.of(in[1]), Dst: None, Arg: None, W: None, B: None}
+	switch {
+	case kindOf(n) == op.Loss && c.forward:
+		c.emit(s)
+	case kindOf(n) == op.LossGrad:
+		if g, ok := in[2].Value().(*G.F32); !ok || float32(*g) != 1 {
+			c.failf("the gradient of the loss is scaled")
+			return
+		}
+		end := n
+		if g := c.sole(n, op.ImageGrad); g != nil {
+			end = g
+			c.done[g] = true
+		}
+		c.later(end, func() {
+			s.Kind, s.Dst = Loss, c.newValue(end, "d.output")
+			c.emit(s)
+		})
+	}
+}

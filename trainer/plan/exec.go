@@ -1,0 +1,152 @@
+package plan
+
+import (
+	"fmt"
+	"unsafe"
+
+	"sweep/trainer/dataset"
+	"sweep/trainer/kernel"
+)
+
+// Arena is the memory of runs. Plans that never run at the same time may share one. The zero value is ready.
+type Arena struct {
+	floats []float32
+	bytes  []byte
+	ws     kernel.Workspace
+}
+
+// grow makes room for p. Executors that were made before keep the memory that they had.
+func (a *Arena) grow(p *Program) {
+	if len(a.floats) < p.Floats {
+		a.floats = aligned(p.Floats)
+	}
+	if len(a.bytes) < p.Bytes {
+		a.bytes = make([]byte, p.Bytes)
+	}
+}
+
+// aligned makes n floats that start at a multiple of a cache line.
+func aligned(n int) []float32 {
+	const line = 64
+	x := make([]float32, n+line/4)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(x))) % line / 4)
+	return x[skip : skip+n : skip+n]
+}
+
+// NewBlock makes a block of zeros for arrays laid out by l.
+func (l Layout) NewBlock() []float32 { return aligned(l.Total) }
+
+// Exec runs one program on one arena. It is used by one goroutine at a time.
+type Exec struct {
+	p    *Program
+	k    kernel.Kernels
+	ws   *kernel.Workspace
+	maps []kernel.Map // by value, for a whole batch
+	args [][]byte     // by value
+}
+
+// NewExec binds a program to kernels and memory.
+func NewExec(p *Program, k kernel.Kernels, a *Arena) *Exec {
+	a.grow(p)
+	e := &Exec{p: p, k: k, ws: &a.ws, maps: make([]kernel.Map, len(p.Values)), args: make([][]byte, len(p.Values))}
+	for i, v := range p.Values {
+		n := v.size(p.Batch)
+		if v.Bytes {
+			e.args[i] = a.bytes[v.Offset : v.Offset+n]
+		} else {
+			e.maps[i] = kernel.MapOn(a.floats[v.Offset:], p.Batch, v.H, v.W, v.C, v.Pad)
+		}
+	}
+	return e
+}
+
+// Program is what e runs.
+func (e *Exec) Program() *Program { return e.p }
+
+// Run takes the images of set with the given indices, at most the program's batch, through the network whose weights lie
+// in w, and writes the gradients into g, both laid out by the program's Layout; g may be nil in a forward plan. The sums
+// are those of [kernel.Sums]. Nothing is allocated once the arena has grown.
+func (e *Exec) Run(w, g []float32, set *dataset.Images, images []int) (kernel.Sums, error) {
+	n := len(images)
+	c := e.p.Config
+	switch {
+	case n > e.p.Batch:
+		return kernel.Sums{}, fmt.Errorf("run %d images: the plan is for at most %d", n, e.p.Batch)
+	case set.Height != c.Height || set.Width != c.Width || set.Channels != c.Channels:
+		return kernel.Sums{}, fmt.Errorf("run images of %dx%dx%d: the network is for %dx%dx%d",
+			set.Height, set.Width, set.Channels, c.Height, c.Width, c.Channels)
+	}
+	for _, i := range images {
+		if i < 0 || i >= set.Len() {
+			return kernel.Sums{}, fmt.Errorf("run image %d: the set has %d", i, set.Len())
+		}
+	}
+	var sums kernel.Sums
+	for i := range e.p.Steps {
+		s := &e.p.Steps[i]
+		switch s.Kind {
+		case Gather:
+			e.k.Gather(e.m(s.Dst, n), set.Pixels, set.Height, set.Width, images)
+		case Loss:
+			sums = e.k.Loss(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
+		case Evaluate:
+			sums = e.k.Evaluate(e.ws, e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
+		default:
+			e.step(s, n, w, g)
+		}
+	}
+	return sums, nil
+}
+
+// m is the first n images of a value.
+func (e *Exec) m(v, n int) kernel.Map { return e.maps[v].First(n) }
+
+func (e *Exec) step(s *Step, n int, w, g []float32) {
+	l := &e.p.Layout
+	k := e.k
+	switch s.Kind {
+	case Conv:
+		k.Conv(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Side, s.Act)
+	case ConvPool:
+		k.ConvPool(e.ws, e.m(s.Dst, n), e.arg(s, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Side, s.Act)
+	case ConvData:
+		k.ConvBackwardData(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), s.Side)
+	case ConvWeights:
+		k.ConvBackwardWeights(e.ws, l.Of(g, s.W), l.Of(g, s.B), e.m(s.Ref, n), e.m(s.Src, n), s.Side)
+	case ConvT:
+		k.ConvT(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Act)
+	case ConvTData:
+		k.ConvTBackwardData(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W))
+	case ConvTWeights:
+		k.ConvTBackwardWeights(e.ws, l.Of(g, s.W), l.Of(g, s.B), e.m(s.Ref, n), e.m(s.Src, n))
+	case Dense:
+		in, out := e.p.Values[s.Src].C, e.p.Values[s.Dst].C
+		k.Dense(e.ws, e.maps[s.Dst].Data, e.maps[s.Src].Data, l.Of(w, s.W), l.Of(w, s.B), n, in, out, s.Act)
+	case DenseData:
+		in, out := e.p.Values[s.Dst].C, e.p.Values[s.Src].C
+		k.DenseBackwardData(e.ws, e.maps[s.Dst].Data, e.maps[s.Src].Data, l.Of(w, s.W), n, in, out)
+	case DenseWeights:
+		in, out := e.p.Values[s.Ref].C, e.p.Values[s.Src].C
+		k.DenseBackwardWeights(e.ws, l.Of(g, s.W), l.Of(g, s.B), e.maps[s.Ref].Data, e.maps[s.Src].Data, n, in, out)
+	case ActGrad:
+		k.ActivationBackward(s.Act, e.m(s.Dst, n), e.m(s.Ref, n))
+	case Pool:
+		k.MaxPool(e.m(s.Dst, n), e.arg(s, n), e.m(s.Src, n))
+	case PoolGrad:
+		k.MaxPoolBackward(e.m(s.Dst, n), e.m(s.Src, n), e.arg(s, n))
+	default:
+		panic("plan: unknown step")
+	}
+}
+
+// arg is the noted places of a pooling over n images.
+func (e *Exec) arg(s *Step, n int) []byte {
+	v := &e.p.Values[s.Arg]
+	return e.args[s.Arg][:n*v.H*v.W*v.C]
+}
+
+// Code is the latent code, n rows of Latent numbers, of the n images of the last run of a forward plan, in the arena.
+func (e *Exec) Code(n int) []float32 { return e.maps[e.p.Code].Data[:n*e.p.Config.Latent] }
+
+// Output is the network's output, before cropping, for the n images of the last run of a forward plan, in the arena.
+func (e *Exec) Output(n int) kernel.Map { return e.m(e.p.Output, n) }

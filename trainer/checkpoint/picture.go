@@ -1,0 +1,123 @@
+package checkpoint
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+
+	"sweep/trainer/dataset"
+)
+
+// The look of picture grids: small images need magnifying, and a gap keeps neighbours apart on any background.
+const (
+	gridColumns = 16
+	gridScale   = 2 // nearest neighbour: the pixels are what is to be seen
+	gridGap     = 2 // between images, in pixels of the picture
+	pairGap     = 8 // between one row of pairs and the next
+)
+
+// Strip draws images over their reconstructions as a PNG with a transparent ground: 16 columns, each image above what
+// became of it. Both are (n, h, w, c) with values in [0, 1] (what is outside is cut off) and c is 1, grey, or 3, RGB.
+// Equal input gives equal bytes.
+func Strip(images, reconstructions []float32, h, w, c int) ([]byte, error) {
+	n, err := countImages(len(images), h, w, c)
+	if err != nil {
+		return nil, fmt.Errorf("draw a strip: %w", err)
+	}
+	if len(reconstructions) != len(images) {
+		return nil, fmt.Errorf("draw a strip: %d values of images, but %d of reconstructions", len(images), len(reconstructions))
+	}
+	g := newGrid(n, h, w, c, 2)
+	for i := range n {
+		size := h * w * c
+		g.put(i, 0, func(k int) byte { return level(images[i*size+k]) })
+		g.put(i, 1, func(k int) byte { return level(reconstructions[i*size+k]) })
+	}
+	return g.png()
+}
+
+// Samples draws images of a data set as a PNG grid of 16 columns.
+func Samples(s *dataset.Images) ([]byte, error) {
+	n, err := countImages(len(s.Pixels), s.Height, s.Width, s.Channels)
+	if err != nil {
+		return nil, fmt.Errorf("draw samples: %w", err)
+	}
+	g := newGrid(n, s.Height, s.Width, s.Channels, 1)
+	size := s.Height * s.Width * s.Channels
+	for i := range n {
+		g.put(i, 0, func(k int) byte { return s.Pixels[i*size+k] })
+	}
+	return g.png()
+}
+
+func countImages(values, h, w, c int) (int, error) {
+	const side = 1 << 12
+	if h < 1 || w < 1 || h > side || w > side || c != 1 && c != 3 {
+		return 0, fmt.Errorf("images of %dx%d with %d channels cannot be drawn", h, w, c)
+	}
+	if values == 0 || values%(h*w*c) != 0 {
+		return 0, fmt.Errorf("%d values are no number of images of %dx%dx%d", values, h, w, c)
+	}
+	return values / (h * w * c), nil
+}
+
+// level turns [0, 1] into 0 … 255. NaN is 0.
+func level(v float32) byte {
+	if !(v > 0) {
+		return 0
+	}
+	return byte(min(v, 1)*255 + 0.5)
+}
+
+// grid is a picture of rows of cells, each cell a pile of images.
+type grid struct {
+	h, w, c, pile int
+	pixels        *image.NRGBA
+}
+
+func newGrid(n, h, w, c, pile int) *grid {
+	columns := min(n, gridColumns)
+	rows := (n + gridColumns - 1) / gridColumns
+	g := &grid{h: h, w: w, c: c, pile: pile}
+	width := columns*(w*gridScale+gridGap) - gridGap
+	height := rows*(g.cell()+g.gap()) - g.gap()
+	g.pixels = image.NewNRGBA(image.Rect(0, 0, width, height))
+	return g
+}
+
+func (g *grid) cell() int { return g.pile*(g.h*gridScale+gridGap) - gridGap }
+
+func (g *grid) gap() int {
+	if g.pile > 1 {
+		return pairGap
+	}
+	return gridGap
+}
+
+// put draws an image into place of cell i's pile; at gives its value k, in the order (y, x, channel).
+func (g *grid) put(i, place int, at func(k int) byte) {
+	left := i % gridColumns * (g.w*gridScale + gridGap)
+	top := i/gridColumns*(g.cell()+g.gap()) + place*(g.h*gridScale+gridGap)
+	for y := range g.h {
+		for x := range g.w {
+			k := (y*g.w + x) * g.c
+			p := color.NRGBA{at(k), at(k + g.c/3), at(k + g.c/3*2), 255} // channels 0, 1, 2 of three, 0 of one
+			for dy := range gridScale {
+				for dx := range gridScale {
+					g.pixels.SetNRGBA(left+x*gridScale+dx, top+y*gridScale+dy, p)
+				}
+			}
+		}
+	}
+}
+
+func (g *grid) png() ([]byte, error) {
+	var b bytes.Buffer
+	e := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := e.Encode(&b, g.pixels); err != nil {
+		return nil, fmt.Errorf("write a PNG: %w", err)
+	}
+	return b.Bytes(), nil
+}

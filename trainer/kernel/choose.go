@@ -1,4 +1,10 @@
 package kernel
 
 // implementations lists what this machine can run, the fastest last.
-func implementations() []Kernels { return []Kernels{reference{}} }
+func implementations() []Kernels {
+	all := []Kernels{reference{}, fast{}}
+	if hasVector() {
+		all = append(all, fast{vector: true})
+	}
+	return all
+}

@@ -109,7 +109,8 @@ type Kernels interface {
 	// Conv is a convolution with odd side k, stride 1 and same padding:
 	// dst (N, H, W, co) = act(b + x * w), x (N, H, W, ci) with Pad ≥ k/2, w (k, k, ci, co), b (co).
 	Conv(ws *Workspace, dst, x Map, w, b []float32, k int, act Activation)
-	// ConvPool is Conv followed by MaxPool: dst (N, H/2, W/2, co), x (N, H, W, ci), arg as in MaxPool.
+	// ConvPool is a convolution, MaxPool, then act, which being monotone gives what pooling after it would:
+	// dst (N, H/2, W/2, co), x (N, H, W, ci), arg as in MaxPool, of the values before act.
 	// Its gradient: ActivationBackward on dst's, then MaxPoolBackward, then those of Conv.
 	ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32, k int, act Activation)
 	// ConvBackwardData is the gradient of Conv with respect to x, before the activation:

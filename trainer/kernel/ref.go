@@ -34,8 +34,9 @@ func (reference) Conv(_ *Workspace, dst, x Map, w, b []float32, k int, act Activ
 func (r reference) ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32, k int, act Activation) {
 	ws.reset()
 	full := MapOn(ws.floats(Floats(x.N, x.H, x.W, dst.C, 0)), x.N, x.H, x.W, dst.C, 0)
-	r.Conv(ws, full, x, w, b, k, act)
+	r.Conv(ws, full, x, w, b, k, Identity)
 	r.MaxPool(dst, arg, full)
+	r.Activate(act, dst)
 }
 
 func (reference) ConvBackwardData(_ *Workspace, dx, dy Map, w []float32, k int) {

@@ -5,6 +5,7 @@ package kernel
 type Workspace struct {
 	f32 scratch[float32]
 	f64 scratch[float64]
+	p   panel // of the tile at work; here, so that it does not escape anew at each call
 }
 
 // Bytes is the memory that it holds.

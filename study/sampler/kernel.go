@@ -80,21 +80,27 @@ func (a axis) factor(rows []row, i int) factor {
 		return newChoices(len(a.d.Choices), rows, i)
 	}
 	n := len(rows) + 1
-	g := &gaussians{axis: a, mu: make([]float64, n), sigma: make([]float64, n), norm: make([]float64, n)}
+	mu, sigma := make([]float64, n), make([]float64, n)
 	for j, r := range rows {
-		g.mu[j] = a.line(r.x[i])
+		mu[j] = a.line(r.x[i])
 	}
 	width := a.high - a.low
-	g.mu[n-1] = a.low + width/2
-	neighbours(g.sigma, g.mu, a.low, a.high)
+	mu[n-1] = a.low + width/2
+	neighbours(sigma, mu, a.low, a.high)
 	least := width / math.Min(100, float64(n+1))
 	for j := range n {
-		g.sigma[j] = min(max(g.sigma[j], least), width)
+		sigma[j] = min(max(sigma[j], least), width)
 	}
-	g.sigma[n-1] = width
-	for j := range n {
-		from, to := phi((a.low-g.mu[j])/g.sigma[j]), phi((a.high-g.mu[j])/g.sigma[j])
-		g.norm[j] = math.Log(g.sigma[j] * math.Sqrt(2*math.Pi) * (to - from))
+	sigma[n-1] = width
+	g := &gaussians{axis: a, mu: mu, sigma: sigma}
+	if a.grid {
+		g.merge()
+	}
+	g.log = make([]float64, len(g.mu))
+	g.inside = make([]float64, len(g.mu))
+	for k, m := range g.mu {
+		g.inside[k] = math.Log(phi((a.high-m)/g.sigma[k]) - phi((a.low-m)/g.sigma[k]))
+		g.log[k] = g.inside[k] + math.Log(g.sigma[k]*math.Sqrt(2*math.Pi))
 	}
 	return g
 }
@@ -130,10 +136,36 @@ func neighbours(sigma, mu []float64, low, high float64) {
 type gaussians struct {
 	axis
 	mu, sigma []float64
-	norm      []float64 // log(sigma·√2π·share inside the range)
+	inside    []float64 // log(share inside the range)
+	log       []float64 // log(sigma·√2π·share inside the range)
+	// On a grid many trials have the same kernel; each distinct one is kept once and of[k] is that of kernel k.
+	of      []int32
+	scratch []float64
+}
+
+// merge keeps each distinct kernel once.
+func (g *gaussians) merge() {
+	type shape struct{ mu, sigma float64 }
+	index := map[shape]int32{}
+	g.of = make([]int32, len(g.mu))
+	var mu, sigma []float64
+	for k, m := range g.mu {
+		s := shape{m, g.sigma[k]}
+		j, ok := index[s]
+		if !ok {
+			j = int32(len(mu))
+			index[s] = j
+			mu, sigma = append(mu, s.mu), append(sigma, s.sigma)
+		}
+		g.of[k] = j
+	}
+	g.mu, g.sigma, g.scratch = mu, sigma, make([]float64, len(mu))
 }
 
 func (g *gaussians) sample(k int, r *rand.Rand) float64 {
+	if g.of != nil {
+		k = int(g.of[k])
+	}
 	mu, sigma := g.mu[k], g.sigma[k]
 	from, to := phi((g.low-mu)/sigma), phi((g.high-mu)/sigma)
 	p := from + r.Float64()*(to-from)
@@ -146,18 +178,18 @@ func (g *gaussians) add(acc []float64, x float64) {
 		z := g.line(x)
 		for k, mu := range g.mu {
 			t := (z - mu) / g.sigma[k]
-			acc[k] -= 0.5*t*t + g.norm[k]
+			acc[k] -= 0.5*t*t + g.log[k]
 		}
 		return
 	}
 	from, to := g.cell(x)
 	middle, width := from+(to-from)/2, to-from
 	logWidth := math.Log(width)
-	for k, mu := range g.mu {
-		sigma := g.sigma[k]
+	for j, mu := range g.mu {
+		sigma := g.sigma[j]
 		if sigma >= 2*width { // the midpoint rule is off by less than 1.1 % within three sigma
 			t := (middle - mu) / sigma
-			acc[k] += logWidth - 0.5*t*t - g.norm[k]
+			g.scratch[j] = logWidth - 0.5*t*t - g.log[j]
 			continue
 		}
 		// Both ends on the same side of 0 keeps the difference exact in the tails.
@@ -165,8 +197,10 @@ func (g *gaussians) add(acc []float64, x float64) {
 		if a > 0 {
 			a, b = -b, -a
 		}
-		mass := phi(b) - phi(a)
-		acc[k] += math.Log(max(mass, 1e-300)) + math.Log(sigma*math.Sqrt(2*math.Pi)) - g.norm[k]
+		g.scratch[j] = math.Log(max(phi(b)-phi(a), 1e-300)) - g.inside[j]
+	}
+	for k, j := range g.of {
+		acc[k] += g.scratch[j]
 	}
 }
 

@@ -32,8 +32,8 @@ import (
 //     was tried: training the same configuration again gives the same bits.
 //
 // The first 10 trials that have a value are left to the other sampler. Of a history of n trials in d parameters a
-// proposal costs O(n d log n) for reading and 24·n·d kernel values, of at most the newest 2,000 trials: about 3 ms at
-// n = 1,000 and d = 8.
+// proposal costs O(n d log n) for reading and 24·n·d kernel values, of at most the newest 2,000 trials: about 5 ms at
+// n = 1,000 and d = 9 on one core, 20 ms at n = 10,000.
 type TPE struct {
 	Seed uint64
 }

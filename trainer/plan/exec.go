@@ -15,8 +15,9 @@ type Arena struct {
 	ws     kernel.Workspace
 }
 
-// grow makes room for p. Executors that were made before keep the memory that they had.
-func (a *Arena) grow(p *Program) {
+// Reserve makes room for p. Executors that were made before keep the memory that they had, so reserve for all that
+// shall share it first.
+func (a *Arena) Reserve(p *Program) {
 	if len(a.floats) < p.Floats {
 		a.floats = aligned(p.Floats)
 	}
@@ -47,7 +48,7 @@ type Exec struct {
 
 // NewExec binds a program to kernels and memory.
 func NewExec(p *Program, k kernel.Kernels, a *Arena) *Exec {
-	a.grow(p)
+	a.Reserve(p)
 	e := &Exec{p: p, k: k, ws: &a.ws, maps: make([]kernel.Map, len(p.Values)), args: make([][]byte, len(p.Values))}
 	for i, v := range p.Values {
 		n := v.size(p.Batch)

@@ -1,0 +1,52 @@
+package cpu
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"sweep/trainer"
+	"sweep/trainer/dataset"
+)
+
+var schedules = []string{"", "constant", "cosine", "step"}
+
+// check reports everything about c, beside its network, that this engine cannot train.
+func check(c trainer.Config) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if err := c.Config.Check(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Batch < 1 {
+		bad("batch %d is below 1", c.Batch)
+	}
+	if !(c.LR > 0) || math.IsInf(c.LR, 0) {
+		bad("lr %g is not a number above 0", c.LR)
+	}
+	if c.WarmupEpochs < 0 {
+		bad("warmup_epochs %d is below 0", c.WarmupEpochs)
+	}
+	if c.Epochs < 1 {
+		bad("epochs %d is below 1", c.Epochs)
+	}
+	if !slices.Contains(schedules, c.Schedule) {
+		bad("schedule %q is not one of constant, cosine, step", c.Schedule)
+	}
+	if c.Optimizer != "" && c.Optimizer != "adam" {
+		bad("optimizer %q is not one that a core can run; use adam", c.Optimizer)
+	}
+	set := func(name string, s *dataset.Images) {
+		switch {
+		case s.Len() == 0:
+			bad("there are no %s images; ask for at least 1 under data", name)
+		case s.Height != c.Height || s.Width != c.Width || s.Channels != c.Channels:
+			bad("the %s images are %dx%dx%d, the network is for %dx%dx%d",
+				name, s.Height, s.Width, s.Channels, c.Height, c.Width, c.Channels)
+		}
+	}
+	set("train", c.Train)
+	set("validation", c.Validation)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,194 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"sweep/study"
+	"sweep/trainer"
+	"sweep/trainer/kernel"
+	"sweep/trainer/model"
+	"sweep/trainer/plan"
+)
+
+// status of a trial.
+type status int
+
+const (
+	running status = iota
+	halted         // at an epoch's end
+	failed         // by its own error
+)
+
+// trial is what a slot holds.
+type trial struct {
+	c              trainer.Config
+	train, forward *plan.Exec
+	layout         plan.Layout
+
+	w, g, m, v []float32 // weights, gradients, Adam's moments
+	best       []float32
+	hasBest    bool
+	// kept are w, m and v at the last epoch's end, where a save in the middle of an epoch finds them.
+	kept     [3][]float32
+	keptStep int64
+
+	state status
+	epoch int   // finished
+	step  int64 // optimiser steps taken
+
+	order []int // of the training images in this epoch
+	every []int // 0, 1, 2 …: the validation images
+	at    int   // images of the epoch done: of order, then of every
+
+	report trainer.Report
+	norms  float64 // sum of the gradients' norms in this epoch
+	steps  int     // of this epoch
+}
+
+func newTrial(c trainer.Config, train, forward *plan.Exec) *trial {
+	l := train.Program().Layout
+	t := &trial{
+		c: c, train: train, forward: forward, layout: l,
+		w: l.NewBlock(), g: l.NewBlock(), m: l.NewBlock(), v: l.NewBlock(), best: l.NewBlock(),
+		order: make([]int, c.Train.Len()), every: make([]int, c.Validation.Len()),
+	}
+	for i := range t.kept {
+		t.kept[i] = l.NewBlock()
+	}
+	for i := range t.every {
+		t.every[i] = i
+	}
+	return t
+}
+
+// fresh sets the initial weights.
+func (t *trial) fresh() {
+	for i, w := range model.Init(t.c.Config, t.c.Seed, t.c.Replicate) {
+		copy(t.layout.Of(t.w, i), w)
+	}
+	t.keep()
+	t.begin()
+}
+
+// begin starts the next epoch. The order of the images is drawn from the epoch alone, so nothing of it need be saved.
+func (t *trial) begin() {
+	for i := range t.order {
+		t.order[i] = i
+	}
+	r := study.Stream(t.c.Seed, t.c.Replicate, study.ForShuffle, t.epoch+1)
+	r.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
+	t.at, t.steps, t.norms = 0, 0, 0
+	t.report = trainer.Report{Epoch: t.epoch + 1}
+	t.state = running
+}
+
+// unit runs one optimiser step or one validation batch. since tells how long the unit has taken so far.
+func (t *trial) unit(k kernel.Kernels, since func() time.Duration) error {
+	train := t.at < len(t.order)
+	var err error
+	if train {
+		err = t.optimise(k)
+	} else {
+		err = t.validate()
+	}
+	if err == nil && t.at == len(t.order)+len(t.every) {
+		err = t.end(k)
+	}
+	d := since()
+	t.report.Time += d
+	if train {
+		t.report.TrainTime += d
+	}
+	return err
+}
+
+func (t *trial) optimise(k kernel.Kernels) error {
+	images := t.order[t.at:min(t.at+t.c.Batch, len(t.order))]
+	sums, err := t.train.Run(t.w, t.g, t.c.Train, images)
+	if err != nil {
+		return err
+	}
+	norm := math.Sqrt(k.SumSquares(t.g))
+	if !finite(sums.Loss) || !finite(norm) {
+		return fmt.Errorf("epoch %d, step %d: %w", t.epoch+1, t.step+1, trainer.ErrNaN)
+	}
+	t.step++
+	perEpoch := (len(t.order) + t.c.Batch - 1) / t.c.Batch
+	lr := learningRate(t.c, perEpoch, t.step)
+	k.Adam(t.w, t.g, t.m, t.v, kernel.DefaultAdam(lr, t.step))
+
+	t.at += len(images)
+	t.steps++
+	t.norms += norm
+	t.report.LearningRate = lr
+	t.report.Train.Images += sums.Images
+	t.report.Train.Values += sums.Values
+	t.report.Train.Loss += sums.Loss * float64(sums.Images)
+	return nil
+}
+
+func (t *trial) validate() error {
+	from := t.at - len(t.order)
+	images := t.every[from:min(from+t.c.Batch, len(t.every))]
+	sums, err := t.forward.Run(t.w, nil, t.c.Validation, images)
+	if err != nil {
+		return err
+	}
+	if !finite(sums.Loss) || !finite(sums.SSIM) {
+		return fmt.Errorf("epoch %d, validation: %w", t.epoch+1, trainer.ErrNaN)
+	}
+	t.at += len(images)
+	add(&t.report.Validation, sums)
+	return nil
+}
+
+// end closes the epoch.
+func (t *trial) end(k kernel.Kernels) error {
+	if !k.Finite(t.w) {
+		return fmt.Errorf("epoch %d, weights: %w", t.epoch+1, trainer.ErrNaN)
+	}
+	t.epoch++
+	t.report.GradNorm = t.norms / float64(t.steps)
+	t.keep()
+	t.state = halted
+	return nil
+}
+
+func (t *trial) keep() {
+	for i, x := range [][]float32{t.w, t.m, t.v} {
+		copy(t.kept[i], x)
+	}
+	t.keptStep = t.step
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// add adds a batch.
+func add(to *trainer.Sums, s kernel.Sums) {
+	to.Images += s.Images
+	to.Values += s.Values
+	to.Loss += s.Loss * float64(s.Images)
+	to.SE += s.SE
+	to.AE += s.AE
+	to.SSIM += s.SSIM
+	to.Within += s.Within
+}
+
+// reconstruct appends the first n images of the forward plan's output, cropped and in 0 … 1.
+func (t *trial) reconstruct(dst []float32, n int) []float32 {
+	y := t.forward.Output(n)
+	signed := t.c.OutputActivation == "tanh"
+	for i := range n {
+		for row := range t.c.Height {
+			for _, v := range y.Data[y.At(i, row, 0, 0):][:t.c.Width*t.c.Channels] {
+				if signed {
+					v = (v + 1) / 2
+				}
+				dst = append(dst, min(max(v, 0), 1))
+			}
+		}
+	}
+	return dst
+}

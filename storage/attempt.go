@@ -1,0 +1,395 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"sweep/study"
+)
+
+// maxLosses is how often in a row a trial may be lost without a newer checkpoint before it fails as lost: something
+// about it kills its process.
+const maxLosses = 5
+
+// States of an attempt beyond those of a trial.
+const (
+	attemptReleased = "released"
+	attemptLost     = "lost"
+)
+
+// current checks that l is the current lease of its trial and returns the trial's number. Else the error is
+// [study.ErrStale].
+func current(ctx context.Context, tx *sql.Tx, l study.Lease) (number int, err error) {
+	err = tx.QueryRowContext(ctx, `
+		SELECT i.number FROM attempt a JOIN trial_info i ON i.trial_id = a.trial_id
+		WHERE a.attempt_id = ? AND a.trial_id = ? AND i.study_id = ? AND a.state = 'running' AND a.epoch = ?4 AND i.epoch = ?4`,
+		l.AttemptID, l.TrialID, l.StudyID, l.Epoch).Scan(&number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, study.ErrStale
+	}
+	return number, err
+}
+
+// checkpoint is where a trial can go on from; the zero value is its start.
+type checkpoint struct {
+	ordinal int // of the attempt that made it
+	step    int
+	digest  string
+}
+
+// newestCheckpoint finds the newest checkpoint of a trial whose file is whole.
+func (db *DB) newestCheckpoint(ctx context.Context, tx *sql.Tx, trialID int64) (checkpoint, error) {
+	var found checkpoint
+	err := each(ctx, tx, func(r *sql.Rows) error {
+		var c checkpoint
+		var size int64
+		if err := r.Scan(&c.ordinal, &c.step, &c.digest, &size); err != nil {
+			return err
+		}
+		if found.digest == "" && db.files.whole(c.digest, size) {
+			found = c
+		}
+		return nil
+	}, `SELECT a.ordinal, f.step, f.digest, f.size FROM artifact f JOIN attempt a ON a.attempt_id = f.attempt_id
+	    WHERE f.trial_id = ? AND f.kind = ? ORDER BY f.artifact_id DESC`, trialID, string(study.CheckpointFile))
+	return found, err
+}
+
+// rewind hides the points that the trial's next attempt makes again: those after c. Optuna's intermediate values and the
+// latest metrics follow.
+func rewind(ctx context.Context, tx *sql.Tx, trialID int64, c checkpoint) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET head = ?, head_step = ? WHERE trial_id = ?`, c.ordinal, c.step, trialID); err != nil {
+		return err
+	}
+	var any bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM attempt WHERE trial_id = ? AND points > 0)`, trialID).Scan(&any)
+	if err != nil || !any {
+		return err
+	}
+	return relay(ctx, tx, trialID)
+}
+
+// Begin turns a waiting trial into a running one, under a new epoch. It continues the newest checkpoint whose file is
+// there.
+func (db *DB) Begin(ctx context.Context, trialID int64, host, device string, now time.Time) (study.Attempt, *study.Resume, error) {
+	a := study.Attempt{TrialID: trialID, Host: host, Device: device, Start: fromMicros(micros(now)), State: string(study.Running)}
+	var resume *study.Resume
+	err := db.update(ctx, func(tx *sql.Tx) error {
+		resume = nil
+		var studyID int64
+		var number int
+		var state string
+		err := tx.QueryRowContext(ctx, `
+			SELECT i.study_id, i.number, t.state, i.epoch + 1, i.attempts + 1
+			FROM trial_info i JOIN trials t ON t.trial_id = i.trial_id WHERE i.trial_id = ?`, trialID).
+			Scan(&studyID, &number, &state, &a.Epoch, &a.Ordinal)
+		if errors.Is(err, sql.ErrNoRows) {
+			return study.ErrNotFound
+		} else if err != nil {
+			return err
+		}
+		if state != optunaWaiting {
+			return fmt.Errorf("trial %d is %s, not %s", number, state, optunaWaiting)
+		}
+		c, err := db.newestCheckpoint(ctx, tx, trialID)
+		if err != nil {
+			return err
+		}
+		if c.digest != "" {
+			a.ResumedFrom, a.ResumedStep = c.ordinal, c.step
+			resume = &study.Resume{Attempt: c.ordinal, Step: c.step, Digest: c.digest}
+		}
+		if err := rewind(ctx, tx, trialID, c); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `
+			INSERT INTO attempt (trial_id, ordinal, epoch, host, device, start, active, state, resumed_from, resumed_step)
+			VALUES (?, ?, ?, ?, ?, ?6, ?6, 'running', ?, ?)`,
+			trialID, a.Ordinal, a.Epoch, host, device, micros(now), a.ResumedFrom, a.ResumedStep)
+		if err != nil {
+			return err
+		}
+		if a.ID, err = res.LastInsertId(); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET epoch = ?, attempts = ?, head = ?2, head_step = NULL, reason = '', message = '' WHERE trial_id = ?`,
+			a.Epoch, a.Ordinal, trialID); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE trials SET state = ?, datetime_start = coalesce(datetime_start, ?) WHERE trial_id = ?`,
+			optunaRunning, optunaTime(now), trialID); err != nil {
+			return err
+		}
+		return addEvent(ctx, tx, studyID, number, "began", map[string]any{
+			"attempt": a.Ordinal, "host": host, "device": device, "resumed_from": a.ResumedFrom, "resumed_step": a.ResumedStep,
+		}, now)
+	})
+	if err != nil {
+		return study.Attempt{}, nil, wrap(err, "begin trial with id %d", trialID)
+	}
+	return a, resume, nil
+}
+
+// Commit stores files that belong to step: the files and every point of this lease so far are on the disk when it
+// returns. A checkpoint replaces the trial's older ones.
+func (db *DB) Commit(ctx context.Context, l study.Lease, step int, fs []study.File, now time.Time) error {
+	rows, err := db.putAll(fs)
+	if err != nil {
+		return err
+	}
+	var dropped []string
+	err = db.updateDurably(ctx, func(tx *sql.Tx) error {
+		number, err := current(ctx, tx, l)
+		if err != nil {
+			return err
+		}
+		kinds := make([]study.FileKind, len(rows))
+		for i, a := range rows {
+			kinds[i] = a.Kind
+			if a.Kind != study.CheckpointFile {
+				continue
+			}
+			if dropped, err = dropArtifacts(ctx, tx, `trial_id = ? AND kind = ?`, l.TrialID, string(a.Kind)); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET losses = 0 WHERE trial_id = ?`, l.TrialID); err != nil {
+				return err
+			}
+		}
+		if err := db.nameFiles(ctx, tx, l, step, rows, fs, now); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE attempt SET active = max(active, ?) WHERE attempt_id = ?`, micros(now), l.AttemptID); err != nil {
+			return err
+		}
+		return addEvent(ctx, tx, l.StudyID, number, "committed", map[string]any{"step": step, "kinds": kinds}, now)
+	})
+	if err != nil {
+		for _, a := range rows { // nobody names them now
+			dropped = append(dropped, a.Digest)
+		}
+		// The caller's error matters; what stays behind is swept at the next start.
+		_ = db.removeUnused(context.WithoutCancel(ctx), dropped)
+		return wrap(err, "commit step %d", step)
+	}
+	return wrap(db.removeUnused(ctx, dropped), "remove the older checkpoint")
+}
+
+// Finish ends an attempt and puts its trial into next. A trial that is over loses its checkpoints; models are kept for
+// the keep best finished trials of the study.
+func (db *DB) Finish(ctx context.Context, l study.Lease, o study.Outcome, next study.State, keep int, now time.Time) error {
+	switch {
+	case o.State != study.Complete && o.State != study.Pruned && o.State != study.Failed && o.State != study.Waiting:
+		return fmt.Errorf("finish: an attempt cannot end as %q", o.State)
+	case !next.Final() && next != study.Waiting:
+		return fmt.Errorf("finish: a trial cannot be put into state %q", next)
+	}
+	rows, err := db.putAll(o.Files)
+	if err != nil {
+		return err
+	}
+	var dropped []string
+	err = db.updateDurably(ctx, func(tx *sql.Tx) error {
+		dropped = nil
+		number, err := current(ctx, tx, l)
+		if err != nil {
+			return err
+		}
+		if err := db.endAttempt(ctx, tx, l, o, now); err != nil {
+			return err
+		}
+		if err := db.nameFiles(ctx, tx, l, bestStep(o), rows, o.Files, now); err != nil {
+			return err
+		}
+		if next == study.Waiting {
+			err = db.requeue(ctx, tx, l.TrialID)
+		} else {
+			dropped, err = endTrial(ctx, tx, l, o, next, keep, now)
+		}
+		if err != nil {
+			return err
+		}
+		kind := "finished"
+		if next == study.Waiting {
+			kind = "requeued"
+		}
+		return addEvent(ctx, tx, l.StudyID, number, kind, map[string]any{
+			"attempt": o.State, "state": next, "reason": o.Reason, "value": study.Number(o.Value),
+		}, now)
+	})
+	if err != nil {
+		for _, a := range rows {
+			dropped = append(dropped, a.Digest)
+		}
+		_ = db.removeUnused(context.WithoutCancel(ctx), dropped)
+		return wrap(err, "finish")
+	}
+	return wrap(db.removeUnused(ctx, dropped), "remove files that are no longer kept")
+}
+
+// bestStep is the epoch that the files of an outcome belong to.
+func bestStep(o study.Outcome) int {
+	if e := o.Metrics["epoch"]; e >= 1 && e <= math.MaxInt32 {
+		return int(e)
+	}
+	return 0
+}
+
+// endAttempt closes the attempt of a current lease and charges the trial for it.
+func (db *DB) endAttempt(ctx context.Context, tx *sql.Tx, l study.Lease, o study.Outcome, now time.Time) error {
+	state := string(o.State)
+	if o.State == study.Waiting {
+		state = attemptReleased
+	}
+	if err := closeAttempt(ctx, tx, l.AttemptID, state, o.Reason, o.Message, micros(now)); err != nil {
+		return err
+	}
+	own := o.State == study.Failed && o.Reason != study.ReasonLost && o.Reason != study.ReasonPreempted && o.Reason != study.ReasonCancelled
+	_, err := tx.ExecContext(ctx, `UPDATE trial_info SET failures = failures + ?, losses = 0, reason = ?, message = ? WHERE trial_id = ?`,
+		own, string(o.Reason), o.Message, l.TrialID)
+	if err != nil || o.State == study.Failed || len(o.Metrics) == 0 { // the latest values stay
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM trial_latest WHERE trial_id = ?`, l.TrialID); err != nil {
+		return err
+	}
+	for key, v := range o.Metrics {
+		id, err := keyID(ctx, tx, l.StudyID, key)
+		if err != nil {
+			return err
+		}
+		if err := setLatest(ctx, tx, l.TrialID, id, bestStep(o), v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeAttempt ends an attempt at a time in microseconds, seals its points and adds its duration to its trial's.
+func closeAttempt(ctx context.Context, tx *sql.Tx, attemptID int64, state string, reason study.Reason, message string, end int64) error {
+	if err := seal(ctx, tx, attemptID, 1); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE attempt SET state = ?, reason = ?, message = ?, end = max(?, start) WHERE attempt_id = ?`,
+		state, string(reason), message, end, attemptID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE trial_info SET duration = coalesce(duration, 0) + (SELECT end - start FROM attempt WHERE attempt_id = ?1)
+		WHERE trial_id = (SELECT trial_id FROM attempt WHERE attempt_id = ?1)`, attemptID)
+	return err
+}
+
+// requeue puts a trial back to waiting at its newest checkpoint.
+func (db *DB) requeue(ctx context.Context, tx *sql.Tx, trialID int64) error {
+	c, err := db.newestCheckpoint(ctx, tx, trialID)
+	if err != nil {
+		return err
+	}
+	if err := rewind(ctx, tx, trialID, c); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE trials SET state = ?, datetime_complete = NULL WHERE trial_id = ?`, optunaWaiting, trialID)
+	return err
+}
+
+// endTrial puts a trial into a final state and drops the files that are no longer kept.
+func endTrial(ctx context.Context, tx *sql.Tx, l study.Lease, o study.Outcome, next study.State, keep int, now time.Time) ([]string, error) {
+	v, kind := optunaValue(o.Value)
+	scored := (next == study.Complete || next == study.Pruned) && kind != "NAN"
+	if scored {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?, 0, ?, ?)`,
+			l.TrialID, v, kind); err != nil {
+			return nil, err
+		}
+	}
+	state := optunaState(next)
+	if next == study.Complete && !scored {
+		state = optunaFailed // Optuna has no complete trial without a value
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE trials SET state = ?, datetime_complete = ? WHERE trial_id = ?`,
+		state, optunaTime(now), l.TrialID); err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET class = ? WHERE trial_id = ?`, class(next), l.TrialID); err != nil {
+		return nil, err
+	}
+	dropped, err := dropArtifacts(ctx, tx, `trial_id = ? AND kind = ?`, l.TrialID, string(study.CheckpointFile))
+	if err != nil {
+		return nil, err
+	}
+	models, err := dropArtifacts(ctx, tx, `study_id = ?1 AND kind = ?2 AND trial_id NOT IN (
+			SELECT trial_id FROM trial_info WHERE study_id = ?1 AND class IN (0, 1) ORDER BY class, nan, score, trial_id LIMIT ?3)`,
+		l.StudyID, string(study.ModelFile), max(keep, 0))
+	return append(dropped, models...), err
+}
+
+// Reclaim ends the open attempts of a study as lost, at their last sign of life: nothing of ours runs them any more.
+// Their trials go back to waiting, or fail when they were lost too often.
+func (db *DB) Reclaim(ctx context.Context, studyID int64, now time.Time) (requeued int, err error) {
+	var dropped []string
+	err = db.updateDurably(ctx, func(tx *sql.Tx) error {
+		requeued, dropped = 0, nil
+		type open struct {
+			lease  study.Lease
+			number int
+			active int64
+			losses int
+		}
+		var opens []open
+		err := each(ctx, tx, func(r *sql.Rows) error {
+			o := open{lease: study.Lease{StudyID: studyID}}
+			err := r.Scan(&o.lease.AttemptID, &o.lease.TrialID, &o.number, &o.active, &o.losses)
+			opens = append(opens, o)
+			return err
+		}, `SELECT a.attempt_id, a.trial_id, i.number, a.active, i.losses + 1
+		    FROM attempt a JOIN trial_info i ON i.trial_id = a.trial_id
+		    WHERE a.state = 'running' AND i.study_id = ? ORDER BY a.attempt_id`, studyID)
+		if err != nil {
+			return err
+		}
+		for _, o := range opens {
+			const message = "its process ended without a word"
+			if err := closeAttempt(ctx, tx, o.lease.AttemptID, attemptLost, study.ReasonLost, message, o.active); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET losses = ? WHERE trial_id = ?`, o.losses, o.lease.TrialID); err != nil {
+				return err
+			}
+			kind, state := "requeued", study.Waiting
+			if o.losses >= maxLosses {
+				kind, state = "finished", study.Failed
+				d, err := endTrial(ctx, tx, o.lease, study.Outcome{State: study.Failed, Value: math.NaN()}, study.Failed, math.MaxInt32, now)
+				if err != nil {
+					return err
+				}
+				dropped = append(dropped, d...)
+				why := fmt.Sprintf("lost %d times in a row without a newer checkpoint: %s", o.losses, message)
+				if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET reason = ?, message = ? WHERE trial_id = ?`,
+					string(study.ReasonLost), why, o.lease.TrialID); err != nil {
+					return err
+				}
+			} else {
+				if err := db.requeue(ctx, tx, o.lease.TrialID); err != nil {
+					return err
+				}
+				requeued++
+			}
+			if err := addEvent(ctx, tx, studyID, o.number, kind, map[string]any{
+				"attempt": attemptLost, "state": state, "reason": study.ReasonLost,
+			}, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, wrap(err, "reclaim lost trials")
+	}
+	return requeued, wrap(db.removeUnused(ctx, dropped), "remove files that are no longer kept")
+}

@@ -1,0 +1,236 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"sweep/cmd/web/server"
+	"sweep/study"
+)
+
+// chromium finds the browser: $CHROMIUM, else by name. Without one the test is left out, but not where CI=true.
+func chromium(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("CHROMIUM"); path != "" {
+		return path
+	}
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("no Chromium found: install it, or name it in $CHROMIUM")
+	}
+	t.Skip("no Chromium found: the pages are not loaded in a browser (install chromium, or name it in $CHROMIUM)")
+	return ""
+}
+
+// browser starts a headless Chromium that lives as long as the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(
+		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.Headless, chromedp.WindowSize(1440, 900),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
+	))
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	return ctx
+}
+
+// console collects every message of the page: errors, warnings and violations of the policy.
+type console struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (c *console) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.lines
+	c.lines = nil
+	return out
+}
+
+func listen(t *testing.T, ctx context.Context) *console {
+	t.Helper()
+	c := &console{}
+	var wg sync.WaitGroup
+	listening, cancel := context.WithCancel(ctx)
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	wg.Go(func() {
+		for m := range chromedp.Console(listening) {
+			c.mu.Lock()
+			c.lines = append(c.lines, m.String())
+			c.mu.Unlock()
+		}
+	})
+	return c
+}
+
+// serve starts a real server over store on a free port.
+func serve(t *testing.T, cfg server.Config) *server.Server {
+	t.Helper()
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:0"
+	}
+	cfg.Now = func() time.Time { return now }
+	cfg.Tick = 50 * time.Millisecond
+	cfg.Version = "test"
+	s, err := server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.Serve(ctx); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return s
+}
+
+// shots is where screenshots go: $SWEEP_SCREENSHOTS, else away with the test.
+func shots(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("SWEEP_SCREENSHOTS")
+	if dir == "" {
+		return t.TempDir()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func appearance(theme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+		})
+		return err
+	})
+}
+
+func fixture(t *testing.T) *fake {
+	t.Helper()
+	f := newFake()
+	lr := f.addStudy("lr", 212, true)
+	f.addStudy("a study with a very long name, written by someone who wanted to remember everything about it", 40, false)
+	f.addStudy("new", 0, false)
+	best := lr.Best.Number
+	dir := filepath.Join(t.TempDir(), "best")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"model.onnx", "encoder.onnx", "model.safetensors", "metrics.json", "README.md", "MANIFEST.json", "secret.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("content of "+name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.exports[lr.ID] = []study.Export{
+		{Number: best, Digest: strings.Repeat("ab", 32), Path: dir, Metrics: map[string]float64{"test_mse": 0.01412, "test_psnr": 18.5}, Time: now.Add(-20 * time.Minute)},
+		{Number: best, Digest: strings.Repeat("cd", 32), Path: filepath.Join(dir, "gone"), Time: now.Add(-30 * time.Hour)},
+	}
+	f.event(lr.ID, 0, "proposed")
+	return f
+}
+
+// find returns the first trial of the study in this state.
+func (f *fake) find(studyID int64, state study.State) int {
+	for _, d := range f.trials[studyID] {
+		if d.State == state {
+			return d.Number
+		}
+	}
+	return -1
+}
+
+func TestPagesInBrowser(t *testing.T) {
+	ctx := browser(t)
+	log := listen(t, ctx)
+	f := fixture(t)
+	base := strings.TrimSuffix(serve(t, server.Config{Store: f}).URL(), "/")
+	empty := strings.TrimSuffix(serve(t, server.Config{Store: newFake()}).URL(), "/")
+	dir := shots(t)
+	best := f.studies[0].Best.Number
+	pages := []struct {
+		name, url string
+		status    string // the console names the status of a failed document
+	}{
+		{"empty", empty + "/", ""},
+		{"studies", base + "/", ""},
+		{"leaderboard", base + "/studies/lr", ""},
+		{"leaderboard-filtered", base + "/studies/lr?sort=param:lr&desc=1&state=running", ""},
+		{"leaderboard-no-trial", base + "/studies/new", ""},
+		{"leaderboard-no-match", base + "/studies/new?state=failed", ""},
+		{"trial", fmt.Sprintf("%s/studies/lr/trials/%d", base, best), ""},
+		{"trial-log", fmt.Sprintf("%s/studies/lr/trials/%d?scale=log", base, best), ""},
+		{"trial-failed", fmt.Sprintf("%s/studies/lr/trials/%d", base, f.find(1, study.Failed)), ""},
+		{"trial-pruned", fmt.Sprintf("%s/studies/lr/trials/%d", base, f.find(1, study.Pruned)), ""},
+		{"trial-running", fmt.Sprintf("%s/studies/lr/trials/%d", base, f.find(1, study.Running)), ""},
+		{"trial-waiting", fmt.Sprintf("%s/studies/lr/trials/%d", base, f.find(1, study.Waiting)), ""},
+		{"compare", fmt.Sprintf("%s/studies/lr/compare?trials=%d,0,5,10", base, best), ""},
+		{"compare-all", base + "/studies/lr/compare?trials=0,1,2,3,4,5,6,7&show=all&scale=log", ""},
+		{"config", base + "/studies/lr/config", ""},
+		{"stop", base + "/studies/lr/stop", ""},
+		{"not-found", base + "/studies/rl", "404"},
+		{"no-trial", base + "/studies/lr/trials/999", "404"},
+	}
+	for _, theme := range []string{"light", "dark"} {
+		for _, size := range []struct {
+			name          string
+			width, height int64
+		}{{"", 1440, 900}, {"-narrow", 390, 844}} {
+			if size.name != "" && theme == "dark" {
+				continue // the layout does not depend on the colours
+			}
+			if err := chromedp.Do(ctx, appearance(theme), chromedp.EmulateViewport(size.width, size.height)); err != nil {
+				t.Fatal(err)
+			}
+			for _, page := range pages {
+				name := page.name + "-" + theme + size.name
+				t.Run(name, func(t *testing.T) {
+					if err := chromedp.Do(ctx, chromedp.Navigate(page.url), chromedp.WaitReady("main")); err != nil {
+						t.Fatal(err)
+					}
+					overflow, err := chromedp.Run(ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if overflow > 0 {
+						t.Errorf("the page is %d px wider than the window", overflow)
+					}
+					for _, line := range log.take() {
+						if page.status != "" && strings.Contains(line, "status of "+page.status) {
+							continue // Chromium's own note on the answer asked for
+						}
+						t.Errorf("console: %s", line)
+					}
+					image, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(filepath.Join(dir, name+".png"), image, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+		}
+	}
+}

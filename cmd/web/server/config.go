@@ -1,0 +1,135 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+
+	"sweep/study"
+	"sweep/templates"
+)
+
+// config shows what a study searches, on which data, and how to continue it.
+func (s *Server) config(w http.ResponseWriter, r *http.Request) error {
+	sum, err := s.summary(r)
+	if err != nil {
+		return err
+	}
+	spec, file := sum.Spec, quote(fileName(sum.Name))
+	p := templates.ConfigPage{
+		Shell: s.shell(sum, "Config", "config"), YAML: specYAML(sum.Name, spec), YAMLURL: studyURL(sum.Name) + "/config.yaml",
+		Continue: s.commandLine("sweep run " + file),
+		Note:     "The same command starts and continues a study: finished trials stay, open ones go on from their last checkpoint. A higher run_cap, or --trials, adds trials; any other change of the file needs a new name.",
+	}
+	about := func(name, value string) { p.About = append(p.About, pair(name, value)) }
+	about("name", sum.Name)
+	if spec.Description != "" {
+		about("description", spec.Description)
+	}
+	about("method", spec.Method)
+	objective := spec.Objective.Name + ", " + string(spec.Objective.Direction)
+	if spec.Objective.Target != nil {
+		objective += ", until " + study.FormatValue(*spec.Objective.Target)
+	}
+	about("metric", objective)
+	about("run_cap", templates.Plural(spec.RunCap, "trial"))
+	about("epochs", "at most "+templates.Count(spec.Epochs)+" a trial")
+	about("pruner", prunerWords(spec.Pruner))
+	about("trainer", spec.Trainer)
+	about("seed", fmt.Sprint(spec.Seed))
+	if spec.Workers > 0 {
+		about("workers", fmt.Sprint(spec.Workers))
+	} else {
+		about("workers", "one a core, or the device pool")
+	}
+	about("retries", fmt.Sprint(spec.Retries))
+	about("keep_checkpoints", fmt.Sprint(spec.KeepCheckpoints))
+	about("created", templates.Ago(sum.Created, s.cfg.Now()).Title)
+	about("disk space", templates.Bytes(sum.Bytes).Text)
+
+	p.Data = []templates.Pair{pair("data set", sum.Data.Name)}
+	if len(spec.Data.Names) > 1 {
+		p.Data = append(p.Data, pair("chosen from", strings.Join(spec.Data.Names, ", ")))
+	}
+	p.Data = append(p.Data,
+		pair("train", templates.Plural(spec.Data.Train, "image")),
+		pair("validation", templates.Plural(spec.Data.Validation, "image")),
+		templates.Pair{Name: "fingerprint", Value: templates.Value{Text: sum.Data.Fingerprint}})
+	for _, dim := range spec.Space {
+		if dim.Distribution.Single() {
+			p.Fixed = append(p.Fixed, pair(dim.Name, study.FormatValue(dim.Distribution.External(dim.Distribution.Low))))
+			continue
+		}
+		d := templates.Dimension{Name: dim.Name, Kind: string(dim.Distribution.Kind), Range: rangeWords(dim.Distribution), Size: "∞"}
+		if n := dim.Distribution.Cardinality(); !math.IsInf(n, 0) {
+			d.Size = templates.Count(int(n))
+		}
+		p.Search = append(p.Search, d)
+	}
+	s.render(w, r, http.StatusOK, templates.Config(p))
+	return nil
+}
+
+// configFile is the study's spec as a sweep file to save.
+func (s *Server) configFile(w http.ResponseWriter, r *http.Request) error {
+	sum, err := s.summary(r)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+	w.Header().Set("Content-Disposition", attachment(fileName(sum.Name)))
+	write(w, r, http.StatusOK, []byte(specYAML(sum.Name, sum.Spec)))
+	return nil
+}
+
+// fileName is a sweep file's name for a study: no separator, nothing hidden.
+func fileName(name string) string {
+	name = strings.TrimLeft(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) || r < ' ' {
+			return '-'
+		}
+		return r
+	}, name), ".")
+	if name == "" {
+		name = "sweep"
+	}
+	return name + ".yaml"
+}
+
+func pair(name, value string) templates.Pair {
+	return templates.Pair{Name: name, Value: templates.Value{Text: value}}
+}
+
+func prunerWords(p study.PrunerSpec) string {
+	if p.Name == "" {
+		return "none"
+	}
+	text := p.Name
+	if p.MinEpochs > 0 {
+		text += fmt.Sprintf(", first look after %s", templates.Plural(p.MinEpochs, "epoch"))
+	}
+	if p.Reduction > 0 {
+		text += fmt.Sprintf(", one of %d goes on", p.Reduction)
+	}
+	return text
+}
+
+// rangeWords says what a distribution draws from.
+func rangeWords(d study.Distribution) string {
+	if d.Kind == study.Categorical {
+		words := make([]string, len(d.Choices))
+		for i, c := range d.Choices {
+			words[i] = study.FormatValue(c)
+		}
+		return strings.Join(words, ", ")
+	}
+	text := study.FormatValue(d.Low) + " to " + study.FormatValue(d.High)
+	if d.Log {
+		text += ", logarithmic"
+	}
+	if d.Step > 0 && !(d.Kind == study.Int && d.Step == 1) {
+		text += " in steps of " + study.FormatValue(d.Step)
+	}
+	return text
+}

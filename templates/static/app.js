@@ -1,0 +1,121 @@
+// Small helpers of every page: theme, copy buttons, dialogs, the slider over epochs, and ticking trials to compare.
+// Each looks for its own elements and does nothing where they are absent.
+
+const store = {
+  get(kind, key) { try { return kind.getItem(key); } catch { return null; } },
+  set(kind, key, value) { try { kind.setItem(key, value); } catch { /* switched off: nothing is remembered */ } },
+};
+
+function theme() {
+  const button = document.querySelector("#theme");
+  if (!button) return;
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const now = () => root.dataset.theme || (system.matches ? "dark" : "light");
+  const name = () => button.setAttribute("aria-label", now() === "dark" ? "Use the light theme" : "Use the dark theme");
+  button.hidden = false;
+  name();
+  system.addEventListener("change", name);
+  button.addEventListener("click", () => {
+    root.dataset.theme = now() === "dark" ? "light" : "dark";
+    store.set(localStorage, "sweep-theme", root.dataset.theme);
+    name();
+  });
+}
+
+function copying() {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const old = button.textContent;
+      try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not allowed";
+      }
+      setTimeout(() => { button.textContent = old; }, 1500);
+    });
+  }
+}
+
+function dialogs() {
+  // The controls are replaced while a study runs, so the listener sits above them.
+  document.addEventListener("click", (e) => {
+    const opener = e.target.closest("[data-dialog]");
+    if (opener) {
+      const dialog = document.getElementById(opener.dataset.dialog);
+      if (dialog && dialog.showModal) {
+        e.preventDefault();
+        dialog.showModal();
+      }
+      return;
+    }
+    const closer = e.target.closest("[data-close]");
+    if (closer) {
+      e.preventDefault();
+      closer.closest("dialog").close();
+    }
+  });
+}
+
+function slider() {
+  for (const box of document.querySelectorAll("[data-slider]")) {
+    const range = box.querySelector("input[type=range]");
+    const word = box.querySelector("output");
+    const figures = [...box.querySelectorAll("[data-step]")];
+    if (!range || figures.length < 2) continue;
+    const show = () => {
+      const at = Number(range.value);
+      figures.forEach((f, i) => { f.hidden = i !== at; });
+      word.textContent = "epoch " + figures[at].dataset.step;
+      range.setAttribute("aria-valuetext", word.textContent);
+    };
+    range.max = String(figures.length - 1);
+    range.value = range.max;
+    range.addEventListener("input", show);
+    range.closest("[hidden]").hidden = false;
+    show();
+  }
+}
+
+function comparing() {
+  const form = document.querySelector("#compare-form");
+  if (!form) return;
+  const bar = form.querySelector("#compare-bar");
+  const count = bar.querySelector("[data-count]");
+  const go = bar.querySelector("button[type=submit]");
+  const key = "sweep-compare:" + form.getAttribute("action");
+  const ticked = new Set(JSON.parse(store.get(sessionStorage, key) || "[]"));
+  const show = () => {
+    for (const box of form.querySelectorAll("input[name=trials]")) {
+      box.checked = ticked.has(box.value);
+      box.closest("tr").classList.toggle("ticked", box.checked);
+    }
+    bar.classList.toggle("open", ticked.size > 0);
+    count.textContent = String(ticked.size);
+    go.disabled = ticked.size < 2 || ticked.size > 8;
+    bar.querySelector("[data-hint]").textContent =
+      ticked.size < 2 ? "selected · tick one more" : ticked.size > 8 ? "selected · at most 8" : "selected";
+    store.set(sessionStorage, key, JSON.stringify([...ticked]));
+  };
+  form.addEventListener("change", (e) => {
+    if (e.target.name !== "trials") return;
+    if (e.target.checked) ticked.add(e.target.value); else ticked.delete(e.target.value);
+    show();
+  });
+  form.addEventListener("submit", (e) => {
+    e.preventDefault();
+    location.assign(form.getAttribute("action") + "?trials=" + [...ticked].join(","));
+  });
+  bar.querySelector("[data-clear]").hidden = false;
+  bar.querySelector("[data-clear]").addEventListener("click", () => { ticked.clear(); show(); });
+  show();
+}
+
+theme();
+copying();
+dialogs();
+slider();
+comparing();

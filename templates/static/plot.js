@@ -1,0 +1,49 @@
+// A crosshair over every chart that carries its numbers: the nearest step, and each line's value there. The chart is
+// complete without it.
+
+function attach(figure) {
+  const data = figure.querySelector("script[type='application/json']");
+  const area = figure.querySelector("[data-area]");
+  const tip = figure.querySelector("[data-tip]");
+  const cross = figure.querySelector("[data-cross]");
+  if (!data || !area || !tip || !cross) return;
+  const { x0, x1, steps, lines } = JSON.parse(data.textContent);
+  if (!steps.length) return;
+  const hide = () => { tip.hidden = true; cross.setAttribute("visibility", "hidden"); };
+
+  const show = (at) => {
+    const box = area.getBoundingClientRect();
+    const share = x1 > x0 ? (steps[at] - x0) / (x1 - x0) : 0.5;
+    cross.setAttribute("x1", share * 100 + "%");
+    cross.setAttribute("x2", share * 100 + "%");
+    cross.setAttribute("visibility", "visible");
+    tip.replaceChildren();
+    const head = document.createElement("b");
+    head.textContent = figure.dataset.x + " " + steps[at];
+    tip.append(head);
+    for (const line of lines) {
+      if (line.values[at] === null) continue;
+      const row = document.createElement("span");
+      const mark = document.createElement("i");
+      mark.className = "swatch s" + line.color;
+      row.append(mark, line.name, document.createElement("em"));
+      row.lastChild.textContent = line.values[at];
+      tip.append(row);
+    }
+    tip.hidden = false;
+    const px = share * box.width;
+    tip.style.left = px + (px > box.width / 2 ? -tip.offsetWidth - 12 : 12) + "px";
+  };
+
+  const nearest = (clientX) => {
+    const box = area.getBoundingClientRect();
+    const x = x0 + ((clientX - box.left) / box.width) * (x1 - x0);
+    let best = 0;
+    steps.forEach((s, i) => { if (Math.abs(s - x) < Math.abs(steps[best] - x)) best = i; });
+    return best;
+  };
+  area.addEventListener("pointermove", (e) => show(nearest(e.clientX)));
+  area.addEventListener("pointerleave", hide);
+}
+
+for (const figure of document.querySelectorAll("figure.chart")) attach(figure);

@@ -8,6 +8,7 @@ import (
 
 	"sweep/trainer"
 	"sweep/trainer/dataset"
+	"sweep/trainer/model"
 )
 
 var schedules = []string{"", "constant", "cosine", "step"}
@@ -37,16 +38,18 @@ func check(c trainer.Config) error {
 	if c.Optimizer != "" && c.Optimizer != "adam" {
 		bad("optimizer %q is not one that a core can run; use adam", c.Optimizer)
 	}
-	set := func(name string, s *dataset.Images) {
-		switch {
-		case s.Len() == 0:
-			bad("there are no %s images; ask for at least 1 under data", name)
-		case s.Height != c.Height || s.Width != c.Width || s.Channels != c.Channels:
-			bad("the %s images are %dx%dx%d, the network is for %dx%dx%d",
-				name, s.Height, s.Width, s.Channels, c.Height, c.Width, c.Channels)
-		}
-	}
-	set("train", c.Train)
-	set("validation", c.Validation)
+	errs = append(errs, fits(c.Config, "train", c.Train), fits(c.Config, "validation", c.Validation))
 	return errors.Join(errs...)
+}
+
+// fits reports what keeps the images of a set from going through the network of c.
+func fits(c model.Config, name string, s *dataset.Images) error {
+	switch {
+	case s.Len() == 0:
+		return fmt.Errorf("there are no %s images; ask for at least 1 under data", name)
+	case s.Height != c.Height || s.Width != c.Width || s.Channels != c.Channels:
+		return fmt.Errorf("the %s images are %dx%dx%d, the network is for %dx%dx%d",
+			name, s.Height, s.Width, s.Channels, c.Height, c.Width, c.Channels)
+	}
+	return nil
 }

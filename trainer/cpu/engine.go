@@ -137,6 +137,9 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 		}
 		w = s.best
 	}
+	if err := fits(s.c.Config, "given", set); err != nil {
+		return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
+	}
 	if images == nil {
 		images = make([]int, set.Len())
 		for i := range images {
@@ -149,7 +152,7 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 			return trainer.Evaluation{}, err
 		}
 		batch := images[at:min(at+s.c.Batch, len(images))]
-		sums, err := s.forward.Run(w, nil, set, batch)
+		sums, err := s.forward.Run(w, nil, set.Pixels, batch)
 		if err != nil {
 			return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 		}

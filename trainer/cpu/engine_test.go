@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -403,6 +404,14 @@ func TestWrongUse(t *testing.T) {
 	if e.Load(0, config(nil), nil) == nil {
 		t.Error("a slot holds two trials")
 	}
+	for name, set := range map[string]*dataset.Images{"no set": nil, "an empty set": {}, "other images": blobs(2, 8, 8, 3, 1)} {
+		if _, err := e.Evaluate(context.Background(), 0, trainer.Current, set, nil, trainer.Want{}); err == nil {
+			t.Errorf("%s: evaluated", name)
+		}
+	}
+	if _, err := e.Evaluate(context.Background(), 0, trainer.Current, blobs(2, 12, 10, 3, 1), []int{2}, trainer.Want{}); err == nil {
+		t.Error("an image beyond the set was evaluated")
+	}
 	if e.Continue(0, true) == nil {
 		t.Error("a trial in the middle of an epoch continues")
 	}
@@ -470,6 +479,46 @@ func BenchmarkTrain(b *testing.B) {
 				}
 				b.ReportMetric(64*float64(b.N)/b.Elapsed().Seconds(), "images/s")
 			})
+		}
+	}
+}
+
+// Engines in goroutines of their own share kernels and nothing else. Run with -race.
+func TestEnginesInParallel(t *testing.T) {
+	k := kernel.Best()
+	states := make([]*trainer.State, 3)
+	errs := make([]error, len(states))
+	var wg sync.WaitGroup
+	for i := range states {
+		wg.Go(func() {
+			errs[i] = func() error {
+				e := cpu.New(fmt.Sprint("cpu:", i), k)
+				defer e.Close()
+				if err := e.Load(0, config(nil), nil); err != nil {
+					return err
+				}
+				for {
+					reports, err := e.Advance(context.Background(), 5)
+					if err != nil {
+						return err
+					}
+					if len(reports) > 0 {
+						break
+					}
+				}
+				var err error
+				states[i], err = e.Save(0)
+				return err
+			}()
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range states[1:] {
+		if diff := cmp.Diff(states[0], s, exact); diff != "" {
+			t.Errorf("engines side by side differ: %s", diff)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (t *trial) unit(k kernel.Kernels, since func() time.Duration) error {
 
 func (t *trial) optimise(k kernel.Kernels) error {
 	images := t.order[t.at:min(t.at+t.c.Batch, len(t.order))]
-	sums, err := t.train.Run(t.w, t.g, t.c.Train, images)
+	sums, err := t.train.Run(t.w, t.g, t.c.Train.Pixels, images)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (t *trial) optimise(k kernel.Kernels) error {
 func (t *trial) validate() error {
 	from := t.at - len(t.order)
 	images := t.every[from:min(from+t.c.Batch, len(t.every))]
-	sums, err := t.forward.Run(t.w, nil, t.c.Validation, images)
+	sums, err := t.forward.Run(t.w, nil, t.c.Validation.Pixels, images)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,8 @@ func (t *trial) validate() error {
 
 // end closes the epoch.
 func (t *trial) end(k kernel.Kernels) error {
-	if !k.Finite(t.w) {
+	// A second moment beyond float32 would freeze its weight for ever without a NaN to show for it.
+	if !k.Finite(t.w) || !k.Finite(t.v) {
 		return fmt.Errorf("epoch %d, weights: %w", t.epoch+1, trainer.ErrNaN)
 	}
 	t.epoch++

@@ -210,12 +210,12 @@ func (f fast) ConvTBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map) {
 // biasGradient adds dy over images and pixels: a row's pixels in float32, the rows in float64.
 func (f fast) biasGradient(ws *Workspace, db []float32, dy Map) {
 	total := ws.doubles(dy.C)
-	row := ws.floats(dy.C)
+	row := ws.floats(8 * dy.C)
 	clear(total)
 	for n := range dy.N {
 		for y := range dy.H {
-			f.addPixels(row, dy.Data[dy.At(n, y, 0, 0):][:dy.W*dy.C])
-			for c, v := range row {
+			f.addPixels(row, dy.Data[dy.At(n, y, 0, 0):][:dy.W*dy.C], dy.C)
+			for c, v := range row[:dy.C] {
 				total[c] += float64(v)
 			}
 		}

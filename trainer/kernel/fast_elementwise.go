@@ -17,6 +17,10 @@ func (f fast) MaxPool(dst Map, arg []byte, x Map) {
 
 // poolRow makes one row of a pool from two rows of pixels with c channels.
 func (f fast) poolRow(dst []float32, arg []byte, upper, lower []float32, c int) {
+	if f.vector && c%8 == 0 {
+		poolAVX2(&dst[0], &arg[0], &upper[0], &lower[0], len(dst)/c, c)
+		return
+	}
 	for i := 0; i < len(dst); i += c {
 		d, a := dst[i:i+c], arg[i:i+c]
 		p0, p1 := upper[2*i:2*i+c], upper[2*i+c:2*i+2*c]
@@ -54,6 +58,10 @@ func (f fast) MaxPoolBackward(dx, dy Map, arg []byte) {
 
 // unpoolRow makes two rows of pixels with c channels from one row of a pool's gradient.
 func (f fast) unpoolRow(upper, lower, dy []float32, arg []byte, c int) {
+	if f.vector && c%8 == 0 {
+		unpoolAVX2(&upper[0], &lower[0], &dy[0], &arg[0], len(dy)/c, c)
+		return
+	}
 	clear(upper)
 	clear(lower)
 	for i := 0; i < len(dy); i += c {
@@ -74,10 +82,21 @@ func (f fast) unpoolRow(upper, lower, dy []float32, arg []byte, c int) {
 	}
 }
 
-// addPixels adds the pixels of src, of len(sums) channels each, into sums, which it overwrites.
-func (f fast) addPixels(sums, src []float32) {
-	clear(sums)
-	c := len(sums)
+// addPixels adds the pixels of src, of c channels each, into sums[:c], which it overwrites; sums holds 8·c.
+func (f fast) addPixels(sums, src []float32, c int) {
+	pixels := len(src) / c
+	switch {
+	case f.vector && c%8 == 0:
+		addPixelsAVX2(&sums[0], &src[0], pixels, c)
+		return
+	case f.vector && pixels%8 == 0:
+		// Eight pixels side by side are a whole number of vectors.
+		addPixelsAVX2(&sums[0], &src[0], pixels/8, 8*c)
+		src = sums[c : 8*c]
+	default:
+		clear(sums[:c])
+	}
+	sums = sums[:c]
 	for i := 0; i < len(src); i += c {
 		for j, v := range src[i : i+c] {
 			sums[j] += v
@@ -87,11 +106,32 @@ func (f fast) addPixels(sums, src []float32) {
 
 func (f fast) Activate(act Activation, x Map) {
 	x.check()
+	if x.Pad == 0 {
+		f.activateRow(act, x.Data[:x.Values()])
+		return
+	}
 	for n := range x.N {
 		for y := range x.H {
-			activateRow(act, x.Data[x.At(n, y, 0, 0):][:x.W*x.C])
+			f.activateRow(act, x.Data[x.At(n, y, 0, 0):][:x.W*x.C])
 		}
 	}
+}
+
+func (f fast) activateRow(act Activation, x []float32) {
+	if n := len(x) &^ 7; f.vector && n > 0 {
+		switch act {
+		case ReLU:
+			reluAVX2(&x[0], n)
+		case LeakyReLU:
+			leakyAVX2(&x[0], n)
+		case Tanh:
+			tanhAVX2(&x[0], n)
+		case Sigmoid:
+			sigmoidAVX2(&x[0], n)
+		}
+		x = x[n:]
+	}
+	activateRow(act, x)
 }
 
 func activateRow(act Activation, x []float32) {
@@ -121,11 +161,32 @@ func activateRow(act Activation, x []float32) {
 
 func (f fast) ActivationBackward(act Activation, dy, y Map) {
 	sameSize(dy, y)
+	if dy.Pad == 0 && y.Pad == 0 {
+		f.activationBackwardRow(act, dy.Data[:y.Values()], y.Data[:y.Values()])
+		return
+	}
 	for n := range y.N {
 		for r := range y.H {
-			activationBackwardRow(act, dy.Data[dy.At(n, r, 0, 0):][:y.W*y.C], y.Data[y.At(n, r, 0, 0):][:y.W*y.C])
+			f.activationBackwardRow(act, dy.Data[dy.At(n, r, 0, 0):][:y.W*y.C], y.Data[y.At(n, r, 0, 0):][:y.W*y.C])
 		}
 	}
+}
+
+func (f fast) activationBackwardRow(act Activation, g, y []float32) {
+	if n := len(y) &^ 7; f.vector && n > 0 {
+		switch act {
+		case ReLU:
+			reluBackwardAVX2(&g[0], &y[0], n)
+		case LeakyReLU:
+			leakyBackwardAVX2(&g[0], &y[0], n)
+		case Tanh:
+			tanhBackwardAVX2(&g[0], &y[0], n)
+		case Sigmoid:
+			sigmoidBackwardAVX2(&g[0], &y[0], n)
+		}
+		g, y = g[n:], y[n:]
+	}
+	activationBackwardRow(act, g, y)
 }
 
 func activationBackwardRow(act Activation, g, out []float32) {
@@ -155,11 +216,35 @@ func activationBackwardRow(act Activation, g, out []float32) {
 }
 
 func (f fast) Gather(dst Map, pixels []byte, h, w int, images []int) {
-	reference{}.Gather(dst, pixels, h, w, images)
+	dst = checkGather(dst, pixels, h, w, images)
+	n := w * dst.C
+	for i, at := range images {
+		for y := range h {
+			row := dst.Data[dst.At(i, y, 0, 0):][:dst.W*dst.C]
+			from := pixels[(at*h+y)*n:][:n]
+			done := 0
+			if f.vector && n >= 8 {
+				done = n &^ 7
+				gatherAVX2(&row[0], &from[0], done)
+			}
+			for j, p := range from[done:] {
+				row[done+j] = pixelValues[p]
+			}
+			clear(row[n:])
+		}
+		for y := h; y < dst.H; y++ {
+			clear(dst.Data[dst.At(i, y, 0, 0):][:dst.W*dst.C])
+		}
+		dst.clearBorder(i)
+	}
 }
 
 func (f fast) Adam(w, g, m, v []float32, s AdamStep) {
 	c := s.constants(w, g, m, v)
+	if n := len(g) &^ 7; f.vector && n > 0 {
+		adamAVX2(&w[0], &g[0], &m[0], &v[0], n, &c)
+		w, g, m, v = w[n:], g[n:], m[n:], v[n:]
+	}
 	adamGo(w, g, m, v, &c)
 }
 
@@ -175,24 +260,33 @@ func adamGo(w, g, m, v []float32, c *adamConstants) {
 }
 
 func (f fast) SumSquares(x []float32) float64 {
-	// Four chains, whose sum does not depend on the machine.
-	var s0, s1, s2, s3 float64
-	for ; len(x) >= 4; x = x[4:] {
-		a, b, c, d := float64(x[0]), float64(x[1]), float64(x[2]), float64(x[3])
-		s0 += float64(a * a)
-		s1 += float64(b * b)
-		s2 += float64(c * c)
-		s3 += float64(d * d)
+	// Eight chains, whose sum does not depend on the machine: the square of a float32 is exact in float64.
+	var s [8]float64
+	if n := len(x) &^ 7; f.vector && n > 0 {
+		sumSquaresAVX2(&x[0], n, &s)
+		x = x[n:]
 	}
-	for _, v := range x {
-		s0 += float64(float64(v) * float64(v))
+	for ; len(x) >= 8; x = x[8:] {
+		for i := range s {
+			v := float64(x[i])
+			s[i] += float64(v * v)
+		}
 	}
-	return (s0 + s1) + (s2 + s3)
+	for i, v := range x {
+		s[i] += float64(float64(v) * float64(v))
+	}
+	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
 }
 
 func (f fast) Finite(x []float32) bool {
-	// An exponent of all ones is an infinity or NaN.
+	if n := len(x) &^ 7; f.vector && n > 0 {
+		if !finiteAVX2(&x[0], n) {
+			return false
+		}
+		x = x[n:]
+	}
 	for _, v := range x {
+		// An exponent of all ones is an infinity or NaN.
 		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
 			return false
 		}

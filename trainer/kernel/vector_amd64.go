@@ -7,3 +7,60 @@ func hasVector() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA }
 
 //go:noescape
 func tileAVX2(p *panel)
+
+//go:noescape
+func poolAVX2(dst *float32, arg *byte, upper, lower *float32, pixels, c int)
+
+//go:noescape
+func unpoolAVX2(upper, lower, dy *float32, arg *byte, pixels, c int)
+
+//go:noescape
+func addPixelsAVX2(sums, src *float32, pixels, c int)
+
+//go:noescape
+func reluAVX2(x *float32, n int)
+
+//go:noescape
+func leakyAVX2(x *float32, n int)
+
+//go:noescape
+func sigmoidAVX2(x *float32, n int)
+
+//go:noescape
+func tanhAVX2(x *float32, n int)
+
+//go:noescape
+func reluBackwardAVX2(grad, y *float32, n int)
+
+//go:noescape
+func leakyBackwardAVX2(grad, y *float32, n int)
+
+//go:noescape
+func sigmoidBackwardAVX2(grad, y *float32, n int)
+
+//go:noescape
+func tanhBackwardAVX2(grad, y *float32, n int)
+
+//go:noescape
+func adamAVX2(w, grad, m, v *float32, n int, c *adamConstants)
+
+//go:noescape
+func sumSquaresAVX2(x *float32, n int, lanes *[8]float64)
+
+//go:noescape
+func finiteAVX2(x *float32, n int) bool
+
+//go:noescape
+func gatherAVX2(dst *float32, pixels *byte, n int)
+
+//go:noescape
+func compareAVX2(p, t *float32, n int, c *compareConstants, s *compareSums)
+
+//go:noescape
+func compareSquareAVX2(grad, p, t *float32, n int, c *compareConstants, s *compareSums)
+
+//go:noescape
+func compareSizeAVX2(grad, p, t *float32, n int, c *compareConstants, s *compareSums)
+
+//go:noescape
+func filterAVX2(dst, src, window *float32, taps, stride, n int)

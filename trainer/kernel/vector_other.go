@@ -2,8 +2,29 @@
 
 package kernel
 
-// There is no assembly for this processor: the vector functions are never chosen, and are the portable ones.
+// There is no assembly for this processor, and so no value of fast with vector set: nothing below is ever called.
 
 func hasVector() bool { return false }
 
-func tileAVX2(p *panel) { tileGo(p) }
+func none() { panic("kernel: no vector code on this processor") }
+
+func tileAVX2(*panel)                                                                { none() }
+func poolAVX2(_ *float32, _ *byte, _, _ *float32, _, _ int)                          { none() }
+func unpoolAVX2(_, _, _ *float32, _ *byte, _, _ int)                                 { none() }
+func addPixelsAVX2(_, _ *float32, _, _ int)                                          { none() }
+func reluAVX2(*float32, int)                                                         { none() }
+func leakyAVX2(*float32, int)                                                        { none() }
+func sigmoidAVX2(*float32, int)                                                      { none() }
+func tanhAVX2(*float32, int)                                                         { none() }
+func reluBackwardAVX2(_, _ *float32, _ int)                                          { none() }
+func leakyBackwardAVX2(_, _ *float32, _ int)                                         { none() }
+func sigmoidBackwardAVX2(_, _ *float32, _ int)                                       { none() }
+func tanhBackwardAVX2(_, _ *float32, _ int)                                          { none() }
+func adamAVX2(_, _, _, _ *float32, _ int, _ *adamConstants)                          { none() }
+func sumSquaresAVX2(*float32, int, *[8]float64)                                      { none() }
+func finiteAVX2(*float32, int) bool                                                  { none(); return false }
+func gatherAVX2(*float32, *byte, int)                                                { none() }
+func compareAVX2(_, _ *float32, _ int, _ *compareConstants, _ *compareSums)          { none() }
+func compareSquareAVX2(_, _, _ *float32, _ int, _ *compareConstants, _ *compareSums) { none() }
+func compareSizeAVX2(_, _, _ *float32, _ int, _ *compareConstants, _ *compareSums)   { none() }
+func filterAVX2(_, _, _ *float32, _, _, _ int)                                       { none() }

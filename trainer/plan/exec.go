@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"unsafe"
 
-	"sweep/trainer/dataset"
 	"sweep/trainer/kernel"
 )
 
@@ -64,22 +63,22 @@ func NewExec(p *Program, k kernel.Kernels, a *Arena) *Exec {
 // Program is what e runs.
 func (e *Exec) Program() *Program { return e.p }
 
-// Run takes the images of set with the given indices, at most the program's batch, through the network whose weights lie
-// in w, and writes the gradients into g, both laid out by the program's Layout; g may be nil in a forward plan. The sums
-// are those of [kernel.Sums]. Nothing is allocated once the arena has grown.
-func (e *Exec) Run(w, g []float32, set *dataset.Images, images []int) (kernel.Sums, error) {
-	n := len(images)
-	c := e.p.Config
+// Run takes images, at most the program's batch, through the network whose weights lie in w, and writes the gradients
+// into g, both laid out by the program's Layout; g may be nil in a forward plan. pixels is a set of images of the
+// network's own size as bytes, NHWC; images are indices into it. The sums are those of [kernel.Sums]. Nothing is
+// allocated once the arena has grown.
+func (e *Exec) Run(w, g []float32, pixels []byte, images []int) (kernel.Sums, error) {
+	n, c := len(images), &e.p.Config
+	size := c.Height * c.Width * c.Channels
 	switch {
 	case n > e.p.Batch:
 		return kernel.Sums{}, fmt.Errorf("run %d images: the plan is for at most %d", n, e.p.Batch)
-	case set.Height != c.Height || set.Width != c.Width || set.Channels != c.Channels:
-		return kernel.Sums{}, fmt.Errorf("run images of %dx%dx%d: the network is for %dx%dx%d",
-			set.Height, set.Width, set.Channels, c.Height, c.Width, c.Channels)
+	case len(pixels)%size != 0:
+		return kernel.Sums{}, fmt.Errorf("run images: %d bytes are no set of images of %dx%dx%d", len(pixels), c.Height, c.Width, c.Channels)
 	}
 	for _, i := range images {
-		if i < 0 || i >= set.Len() {
-			return kernel.Sums{}, fmt.Errorf("run image %d: the set has %d", i, set.Len())
+		if i < 0 || i >= len(pixels)/size {
+			return kernel.Sums{}, fmt.Errorf("run image %d: the set has %d", i, len(pixels)/size)
 		}
 	}
 	var sums kernel.Sums
@@ -87,7 +86,7 @@ func (e *Exec) Run(w, g []float32, set *dataset.Images, images []int) (kernel.Su
 		s := &e.p.Steps[i]
 		switch s.Kind {
 		case Gather:
-			e.k.Gather(e.m(s.Dst, n), set.Pixels, set.Height, set.Width, images)
+			e.k.Gather(e.m(s.Dst, n), pixels, c.Height, c.Width, images)
 		case Loss:
 			sums = e.k.Loss(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
 		case Evaluate:

@@ -199,7 +199,7 @@ func TestPlanEqualsTapeMachine(t *testing.T) {
 					w, g := block(train.Layout, weights(c)), train.Layout.NewBlock()
 					before := append([]float32(nil), w...)
 					for range 2 { // the second run finds the arena dirty
-						sums, err := e.Run(w, g, set, idx)
+						sums, err := e.Run(w, g, set.Pixels, idx)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -207,7 +207,7 @@ func TestPlanEqualsTapeMachine(t *testing.T) {
 						for i, s := range train.Layout.Weights {
 							near(t, "gradient of "+s.Name, train.Layout.Of(g, i), want.grads[i], tolerance)
 						}
-						sums, err = f.Run(w, nil, set, idx)
+						sums, err = f.Run(w, nil, set.Pixels, idx)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -256,10 +256,10 @@ func TestRunsDoNotAllocate(t *testing.T) {
 		e, f := plan.NewExec(train, kernels(t, name), &arena), plan.NewExec(forward, kernels(t, name), &arena)
 		w, g := block(train.Layout, weights(c)), train.Layout.NewBlock()
 		if n := testing.AllocsPerRun(3, func() {
-			if _, err := e.Run(w, g, set, idx); err != nil {
+			if _, err := e.Run(w, g, set.Pixels, idx); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := f.Run(w, nil, set, idx); err != nil {
+			if _, err := f.Run(w, nil, set.Pixels, idx); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
@@ -311,12 +311,12 @@ func TestWrongRuns(t *testing.T) {
 	}
 	e := plan.NewExec(p, kernels(t, "ref"), new(plan.Arena))
 	w, g := p.Layout.NewBlock(), p.Layout.NewBlock()
-	other := images(config(func(c *model.Config) { c.Width = 15 }), 3)
+	set := images(c, 3).Pixels
 	for name, run := range map[string]func() error{
-		"too many images":   func() error { _, err := e.Run(w, g, images(c, 3), []int{0, 1, 2}); return err },
-		"an index outside":  func() error { _, err := e.Run(w, g, images(c, 3), []int{3}); return err },
-		"a negative index":  func() error { _, err := e.Run(w, g, images(c, 3), []int{-1}); return err },
-		"images of another": func() error { _, err := e.Run(w, g, other, []int{0}); return err },
+		"too many images":    func() error { _, err := e.Run(w, g, set, []int{0, 1, 2}); return err },
+		"an index outside":   func() error { _, err := e.Run(w, g, set, []int{3}); return err },
+		"a negative index":   func() error { _, err := e.Run(w, g, set, []int{-1}); return err },
+		"a part of an image": func() error { _, err := e.Run(w, g, set[1:], []int{0}); return err },
 	} {
 		if run() == nil {
 			t.Errorf("%s: no error", name)

@@ -1,0 +1,431 @@
+package checkpoint_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweep/study"
+	"sweep/trainer"
+	"sweep/trainer/checkpoint"
+	"sweep/trainer/model"
+)
+
+// variants are networks that together use every operator: sides that need padding and cropping, one channel and three,
+// each activation and output activation, other kernels and depths.
+func variants() map[string]model.Config {
+	base := model.Config{
+		Channels: 3, Height: 32, Width: 32, Depth: 3, Filters: []int{6, 9, 12, 99}, Kernel: 3, Upsample: "k2", Latent: 20,
+		Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5,
+	}
+	out := map[string]model.Config{"rgb": base}
+	for _, a := range []string{"relu", "leaky_relu", "tanh", "sigmoid"} {
+		for _, o := range []string{"sigmoid", "tanh", "none"} {
+			c := base
+			c.Channels, c.Height, c.Width, c.Depth, c.Filters, c.Latent = 1, 13, 18, 2, []int{3, 5}, 7
+			c.Activation, c.OutputActivation = a, o
+			out["grey-"+a+"-"+o] = c
+		}
+	}
+	c := base
+	c.Depth, c.Filters, c.Kernel, c.Height = 5, []int{2, 3, 4, 5, 6}, 5, 33
+	out["deep"] = c
+	c = base
+	c.Depth, c.Filters, c.Kernel, c.OutputActivation = 1, []int{4}, 1, "none"
+	out["shallow"] = c
+	return out
+}
+
+// randomWeights makes weights large enough that every activation bends.
+func randomWeights(c model.Config, seed uint64) []trainer.Tensor {
+	r := study.Stream(seed, 0, study.ForWeights, 0)
+	var out []trainer.Tensor
+	for _, w := range c.Weights() {
+		t := trainer.Tensor{Name: w.Name, Shape: w.Shape}
+		n, fan := 1, 1
+		for i, s := range w.Shape {
+			n *= s
+			if i < len(w.Shape)-1 {
+				fan *= s
+			}
+		}
+		if len(w.Shape) == 4 && w.Shape[1] == 2 { // transposed: each place sees the input channels once
+			fan = w.Shape[0]
+		}
+		for range n {
+			t.Data = append(t.Data, float32(r.NormFloat64()*1.4/math.Sqrt(float64(fan))))
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func randomImages(r *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(r.IntN(256)) / 255
+	}
+	return out
+}
+
+// forward computes a network as model.Config describes it, in float64 and NHWC, straight from the definitions: the truth
+// that the exported graph is held against. It returns the latent code and the reconstruction of one image (H, W, C).
+func forward(c model.Config, weights []trainer.Tensor, image []float32) (latent, out []float64) {
+	next := 0
+	take := func() ([]float32, []float32) {
+		next += 2
+		return weights[next-2].Data, weights[next-1].Data
+	}
+	activate := func(name string, x []float64) {
+		for i, v := range x {
+			switch name {
+			case "relu":
+				x[i] = math.Max(v, 0)
+			case "leaky_relu":
+				x[i] = math.Max(v, 0.01*v)
+			case "tanh":
+				x[i] = math.Tanh(v)
+			case "sigmoid":
+				x[i] = 1 / (1 + math.Exp(-v))
+			}
+		}
+	}
+	dense := func(x []float64) []float64 {
+		w, b := take()
+		y := make([]float64, len(b))
+		for j := range y {
+			y[j] = float64(b[j])
+			for i, v := range x {
+				y[j] += v * float64(w[i*len(b)+j])
+			}
+		}
+		return y
+	}
+	h, w := c.Padded()
+	ch := c.Channels
+	x := make([]float64, h*w*ch)
+	for y := range c.Height {
+		for i := range c.Width * ch {
+			x[y*w*ch+i] = float64(image[y*c.Width*ch+i])
+		}
+	}
+	for l := range c.Depth {
+		k, b := take()
+		n, half := c.Filters[l], c.Kernel/2
+		y := make([]float64, h*w*n)
+		for py := range h {
+			for px := range w {
+				for o := range n {
+					s := float64(b[o])
+					for ky := range c.Kernel {
+						for kx := range c.Kernel {
+							sy, sx := py+ky-half, px+kx-half
+							if sy < 0 || sx < 0 || sy >= h || sx >= w {
+								continue
+							}
+							for i := range ch {
+								s += x[(sy*w+sx)*ch+i] * float64(k[((ky*c.Kernel+kx)*ch+i)*n+o])
+							}
+						}
+					}
+					y[(py*w+px)*n+o] = s
+				}
+			}
+		}
+		activate(c.Activation, y)
+		x = make([]float64, h/2*(w/2)*n)
+		for i := range x {
+			o, px, py := i%n, i/n%(w/2), i/n/(w/2)
+			at := func(dy, dx int) float64 { return y[((2*py+dy)*w+2*px+dx)*n+o] }
+			x[i] = max(at(0, 0), at(0, 1), at(1, 0), at(1, 1))
+		}
+		h, w, ch = h/2, w/2, n
+	}
+	latent = dense(x)
+	x = dense(latent)
+	activate(c.Activation, x)
+	for l := c.Depth - 1; l >= 0; l-- {
+		k, b := take()
+		n := len(b)
+		y := make([]float64, 4*h*w*n)
+		for i := range y {
+			o, px, py := i%n, i/n%(2*w), i/n/(2*w)
+			y[i] = float64(b[o])
+			for j := range ch {
+				y[i] += x[(py/2*w+px/2)*ch+j] * float64(k[((j*2+py%2)*2+px%2)*n+o])
+			}
+		}
+		if l > 0 {
+			activate(c.Activation, y)
+		}
+		x, h, w, ch = y, 2*h, 2*w, n
+	}
+	activate(c.OutputActivation, x)
+	for y := range c.Height {
+		for i := range c.Width * ch {
+			v := x[y*w*ch+i]
+			if c.OutputActivation == "tanh" {
+				v = (v + 1) / 2
+			}
+			out = append(out, min(max(v, 0), 1))
+		}
+	}
+	return latent, out
+}
+
+// planes turns an image from (H, W, C) to (C, H, W).
+func planes(image []float32, c int) []float32 {
+	n := len(image) / c
+	out := make([]float32, len(image))
+	for i, v := range image {
+		out[i%c*n+i/c] = v
+	}
+	return out
+}
+
+// encodings are the exported forms of a network and what our interpreter makes of some images with them.
+type encodings struct {
+	model, encoder, tensors []byte
+	input                   []float32 // (N, C, H, W)
+	output, latent          []float32
+}
+
+const testImages = 5
+
+func export(t *testing.T, c model.Config, seed uint64) encodings {
+	t.Helper()
+	weights := randomWeights(c, seed)
+	var e encodings
+	var err error
+	if e.model, e.encoder, err = checkpoint.ONNX(c, weights); err != nil {
+		t.Fatal(err)
+	}
+	if e.tensors, err = checkpoint.EncodeModel(trainer.Config{Config: c}, weights); err != nil {
+		t.Fatal(err)
+	}
+	r := study.Stream(seed, 1, study.ForWeights, 0)
+	images := randomImages(r, testImages*c.Height*c.Width*c.Channels)
+	size := len(images) / testImages
+	for i := range testImages {
+		e.input = append(e.input, planes(images[i*size:][:size], c.Channels)...)
+	}
+	m, err := checkpoint.ReadONNX(e.model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.output, err = m.Run(t.Context(), e.input); err != nil {
+		t.Fatal(err)
+	}
+	n, err := checkpoint.ReadONNX(e.encoder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.latent, err = n.Run(t.Context(), e.input); err != nil {
+		t.Fatal(err)
+	}
+	shape := []int{c.Channels, c.Height, c.Width}
+	if d := cmp.Diff([][]int{shape, shape, shape, {c.Latent}}, [][]int{m.Input(), m.Output(), n.Input(), n.Output()}); d != "" {
+		t.Errorf("shapes (-want +got):\n%s", d)
+	}
+
+	// Against the definitions, in float64. The tolerance is rounding: float32 sums of up to a thousand terms.
+	for i := range testImages {
+		latent, out := forward(c, weights, images[i*size:][:size])
+		compare(t, "latent", e.latent[i*len(latent):][:len(latent)], float32s(latent), 2e-5)
+		compare(t, "output", e.output[i*size:][:size], planes(float32s(out), c.Channels), 2e-5)
+	}
+	return e
+}
+
+func float32s(x []float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+// compare names the worst element.
+func compare(t *testing.T, what string, got, want []float32, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	worst, at := 0.0, 0
+	for i := range got {
+		if d := math.Abs(float64(got[i]) - float64(want[i])); !(d <= worst) {
+			worst, at = d, i
+		}
+	}
+	if !(worst <= tolerance) {
+		t.Errorf("%s: value %d is %g, want %g, which is %g apart (allowed %g)", what, at, got[at], want[at], worst, tolerance)
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	for name, c := range variants() {
+		t.Run(name, func(t *testing.T) {
+			e := export(t, c, 1)
+			low, high := e.output[0], e.output[0]
+			for _, v := range e.output {
+				low, high = min(low, v), max(high, v)
+			}
+			if low < 0 || high > 1 || high-low < 0.05 {
+				t.Errorf("the output lies in [%g, %g]: outside [0, 1], or too flat to test anything", low, high)
+			}
+			again, _, err := checkpoint.ONNX(c, randomWeights(c, 1))
+			if err != nil || !bytes.Equal(again, e.model) {
+				t.Errorf("the same network gave other bytes: %v", err)
+			}
+		})
+	}
+}
+
+// python returns the interpreter with onnxruntime, or skips: in CI nothing is left out.
+func python(t *testing.T) string {
+	t.Helper()
+	p := os.Getenv("SWEEP_PYTHON")
+	if p == "" {
+		const why = "$SWEEP_PYTHON does not name a Python with onnxruntime, onnx and safetensors: exported models are not run by them"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	return p
+}
+
+func TestONNXRuntime(t *testing.T) {
+	p := python(t)
+	dir := t.TempDir()
+	args := []string{filepath.Join("testdata", "onnx_check.py")}
+	all := map[string]encodings{}
+	for name, c := range variants() {
+		e := export(t, c, 2)
+		all[name] = e
+		folder := filepath.Join(dir, name)
+		args = append(args, folder)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var input bytes.Buffer
+		if err := binary.Write(&input, binary.LittleEndian, e.input); err != nil {
+			t.Fatal(err)
+		}
+		for file, b := range map[string][]byte{
+			"model.onnx": e.model, "encoder.onnx": e.encoder, "model.safetensors": e.tensors, "input.bin": input.Bytes(),
+		} {
+			if err := os.WriteFile(filepath.Join(folder, file), b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	said, err := exec.CommandContext(t.Context(), p, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("onnxruntime: %v\n%s", err, said)
+	}
+	t.Logf("%s", said)
+	for name, c := range variants() {
+		t.Run(name, func(t *testing.T) {
+			folder := filepath.Join(dir, name)
+			compare(t, "output", all[name].output, floats(t, filepath.Join(folder, "model.out")), 1e-5)
+			compare(t, "latent", all[name].latent, floats(t, filepath.Join(folder, "encoder.out")), 1e-5)
+			b, err := os.ReadFile(filepath.Join(folder, "tensors.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var found struct {
+				Config  model.Config
+				Tensors map[string]struct {
+					Shape []int
+					Sum   float64
+				}
+			}
+			if err := json.Unmarshal(b, &found); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(c, found.Config); d != "" {
+				t.Errorf("the configuration in the metadata (-want +got):\n%s", d)
+			}
+			weights := randomWeights(c, 2)
+			if len(found.Tensors) != len(weights) {
+				t.Errorf("%d tensors, want %d", len(found.Tensors), len(weights))
+			}
+			for _, w := range weights {
+				sum := 0.0
+				for _, v := range w.Data {
+					sum += float64(v)
+				}
+				got := found.Tensors[w.Name]
+				if !cmp.Equal(got.Shape, w.Shape) || math.Abs(got.Sum-sum) > 1e-9*float64(len(w.Data)) {
+					t.Errorf("tensor %s: %v with sum %g, want %v with %g", w.Name, got.Shape, got.Sum, w.Shape, sum)
+				}
+			}
+		})
+	}
+}
+
+func floats(t *testing.T, path string) []float32 {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float32, len(b)/4)
+	if err := binary.Read(bytes.NewReader(b), binary.LittleEndian, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestRunRefuses(t *testing.T) {
+	c := variants()["rgb"]
+	b, _, err := checkpoint.ONNX(c, randomWeights(c, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := checkpoint.ReadONNX(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Run(t.Context(), make([]float32, 3*32*32+1)); err == nil {
+		t.Error("a part of an image was accepted")
+	}
+	if out, err := m.Run(t.Context(), nil); err != nil || len(out) != 0 {
+		t.Errorf("no images gave %d values and %v", len(out), err)
+	}
+	wrong := randomWeights(c, 1)
+	wrong[2], wrong[3] = wrong[3], wrong[2]
+	if _, _, err := checkpoint.ONNX(c, wrong); err == nil {
+		t.Error("weights in another order were accepted")
+	}
+}
+
+// BenchmarkRun is the network of the paper's size on 32 images.
+func BenchmarkRun(b *testing.B) {
+	c := variants()["rgb"]
+	c.Filters, c.Latent = []int{16, 32, 64}, 128
+	encoded, _, err := checkpoint.ONNX(c, randomWeights(c, 1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := checkpoint.ReadONNX(encoded)
+	if err != nil {
+		b.Fatal(err)
+	}
+	images := make([]float32, 32*3*32*32)
+	for b.Loop() {
+		if _, err := m.Run(b.Context(), images); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*32/b.Elapsed().Seconds(), "images/s")
+}

@@ -85,14 +85,14 @@ func (d Declaration) Range() string {
 	} else if d.Step > 1 {
 		numbers += " in steps of " + FormatValue(d.Step)
 	}
-	from := " from "
+	from, to := " from ", " to "
 	if d.OpenLow {
-		from = " above "
+		from, to = " above ", " and up to "
 	}
 	if d.List {
 		numbers = "a list of " + numbers
 	}
-	return numbers + from + FormatValue(d.Low) + " to " + FormatValue(d.High)
+	return numbers + from + FormatValue(d.Low) + to + FormatValue(d.High)
 }
 
 // Check reports, in words for the person who wrote v, why v is no value of d.

@@ -1,0 +1,216 @@
+package spec
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"sweep/study"
+)
+
+var sweepKeys = []string{"trainer", "data", "epochs", "seed", "pruner", "workers", "retries", "keep_checkpoints"}
+
+// sweep reads the one key that is not W&B's.
+func (p *parser) sweep(e entry) {
+	root, ok := p.mapping(e.value, "sweep", "sweep: {epochs: 10, data: {name: shapes}}")
+	if !ok {
+		return
+	}
+	later := map[string]string{}
+	for _, k := range []string{"replicate", "try", "require", "confirm", "devices", "precision"} {
+		later[k] = k + " is not built yet: leave it out"
+	}
+	m := p.known(root, "sweep", sweepKeys, later)
+	if t, ok := m["trainer"]; ok {
+		p.word(t.value, "trainer", []string{p.catalogue.Trainer}, map[string]string{
+			"program": "the trainer program is not built yet: use " + p.catalogue.Trainer,
+		})
+	}
+	p.count(m, "epochs", "the most a trial trains", 1, &p.spec.Epochs)
+	if s, ok := m["seed"]; ok {
+		p.seed(s)
+	}
+	p.count(m, "workers", "the trials at once (0: one a core)", 0, &p.spec.Workers)
+	p.count(m, "retries", "the further attempts after a failure", 0, &p.spec.Retries)
+	p.count(m, "keep_checkpoints", "the best trials whose weights are kept", 0, &p.spec.KeepCheckpoints)
+	if q, ok := m["pruner"]; ok {
+		p.pruner(q)
+	}
+	if d, ok := m["data"]; ok {
+		p.data(&d)
+	} else {
+		p.data(nil)
+	}
+}
+
+// seed reads a whole number from 0 to 2^64-1.
+func (p *parser) seed(e entry) {
+	switch v := p.scalar(e.value).(type) {
+	case uint64:
+		p.spec.Seed = v
+	case int64:
+		if v >= 0 {
+			p.spec.Seed = uint64(v)
+			return
+		}
+		p.fail(e.value, "seed is a whole number from 0 to 18446744073709551615, not %d", v)
+	default:
+		p.fail(e.value, "seed is a whole number from 0 to 18446744073709551615, not %s", p.show(e.value))
+	}
+}
+
+// pruner reads which trials are stopped early.
+func (p *parser) pruner(e entry) {
+	if s, ok := p.scalar(e.value).(string); ok {
+		p.fail(e.value, "pruner holds keys: write pruner: {name: %s}", quoted(s))
+		return
+	}
+	root, ok := p.mapping(e.value, "pruner", "pruner: {name: asha, min_epochs: 1, reduction: 3}")
+	if !ok {
+		return
+	}
+	m := p.known(root, "pruner", []string{"name", "min_epochs", "reduction"}, nil)
+	n, ok := m["name"]
+	if !ok {
+		p.fail(e.value, "pruner has no name: write name: asha, or name: none")
+		return
+	}
+	later := map[string]string{}
+	for _, k := range []string{"median", "percentile", "hyperband", "patient", "threshold"} {
+		later[k] = "the pruner " + k + " is not built yet: use asha or none"
+	}
+	name, ok := p.word(n.value, "pruner", []string{"none", "asha"}, later)
+	if !ok {
+		return
+	}
+	if name == "none" {
+		for _, k := range []string{"min_epochs", "reduction"} {
+			if s, ok := m[k]; ok {
+				p.fail(s.name, "%s belongs to the pruner asha: leave it out", k)
+			}
+		}
+		return
+	}
+	s := study.PrunerSpec{Name: name, MinEpochs: DefaultMinEpochs, Reduction: DefaultReduction}
+	p.count(m, "min_epochs", "the first epoch at which asha stops trials", 1, &s.MinEpochs)
+	p.count(m, "reduction", "of which one in so many goes on", 2, &s.Reduction)
+	p.spec.Pruner = s
+}
+
+// data reads the data sets and how much of them is used; e is nil when the file does not say.
+func (p *parser) data(e *entry) {
+	d := &p.spec.Data
+	var names, train, validation ast.Node
+	if e != nil {
+		if s, ok := p.scalar(e.value).(string); ok {
+			p.fail(e.value, "data holds keys: write data: {name: %s}", quoted(s))
+			return
+		}
+		root, ok := p.mapping(e.value, "data", "data: {name: shapes, train: 10000, validation: 2000}")
+		if !ok {
+			return
+		}
+		m := p.known(root, "data", []string{"name", "train", "validation"}, nil)
+		if n, ok := m["name"]; ok {
+			names = n.value
+			d.Names = p.dataNames(n)
+		}
+		p.count(m, "train", "the number of training images", 1, &d.Train)
+		p.count(m, "validation", "the number of validation images", 1, &d.Validation)
+		if t, ok := m["train"]; ok {
+			train = t.value
+		}
+		if v, ok := m["validation"]; ok {
+			validation = v.value
+		}
+	}
+	at := train
+	for _, n := range []ast.Node{validation, names} {
+		if at == nil {
+			at = n
+		}
+	}
+	for _, name := range d.Names {
+		for _, set := range p.catalogue.Data {
+			if set.Name != name || d.Train+d.Validation <= set.Train {
+				continue
+			}
+			const format = "train %d and validation %d are %d images, but %s has %d to share: ask for fewer"
+			args := []any{d.Train, d.Validation, d.Train + d.Validation, name, set.Train}
+			if at == nil {
+				p.failAt(1, 1, format, args...)
+			} else {
+				p.fail(at, format, args...)
+			}
+		}
+	}
+}
+
+// dataNames reads one name or a list of them.
+func (p *parser) dataNames(e entry) []string {
+	var known []string
+	for _, d := range p.catalogue.Data {
+		known = append(known, d.Name)
+	}
+	items, ok := p.sequence(e.value)
+	if !ok {
+		items = []ast.Node{e.value}
+	} else if len(items) == 0 {
+		p.fail(e.value, "the list of data sets is empty: name one of %s", strings.Join(known, ", "))
+	}
+	var out []string
+	for _, item := range items {
+		name, ok := p.word(item, "data set", known, nil)
+		switch {
+		case !ok:
+		case slices.Contains(out, name):
+			p.fail(item, "%s is listed twice: keep one of them", name)
+		default:
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// fits checks the lists whose length another parameter asks for, such as filters and depth.
+func (p *parser) fits(nodes map[string]ast.Node) {
+	values := func(d study.Declaration) study.Distribution {
+		if dim, ok := p.spec.Space.Lookup(d.Name); ok {
+			return dim.Distribution
+		}
+		return study.Fixed(d.Default)
+	}
+	for _, d := range p.catalogue.Params {
+		other, ok := p.catalogue.Param(d.AtLeast)
+		if d.AtLeast == "" || !ok {
+			continue
+		}
+		need := 0.0
+		switch o := values(other); o.Kind {
+		case study.Categorical:
+			for _, c := range o.Choices {
+				f, _ := study.AsFloat(c)
+				need = math.Max(need, f)
+			}
+		default:
+			need = o.High
+		}
+		for _, c := range values(d).Choices {
+			list, ok := c.([]any)
+			if !ok || float64(len(list)) >= need {
+				continue
+			}
+			n := nodes[d.Name]
+			if n == nil {
+				n = nodes[other.Name]
+			}
+			if n == nil {
+				continue // both are defaults
+			}
+			p.fail(n, "%s %s has %d numbers, but %s goes up to %s: give at least as many", d.Name, study.FormatValue(c),
+				len(list), other.Name, study.FormatValue(need))
+		}
+	}
+}

@@ -1,0 +1,101 @@
+// Package sweeps holds the sweep files that come with the program; its test keeps them right.
+package sweeps_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweep/study"
+	"sweep/study/pruner"
+	"sweep/study/sampler"
+	"sweep/study/spec"
+	"sweep/trainer"
+	"sweep/trainer/dataset"
+)
+
+func read(t *testing.T, name string) study.Spec {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := spec.Parse(spec.Source{Name: name, Text: b}, trainer.Catalogue(dataset.Catalogue()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Every file parses without a warning, is named after itself, and its first trials can be proposed and decoded.
+func TestFiles(t *testing.T) {
+	files, err := filepath.Glob("*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"cae.yaml", "lr.yaml", "paper.yaml", "smoke.yaml"}; !cmp.Equal(files, want) {
+		t.Errorf("the files are %v, want %v", files, want)
+	}
+	for _, name := range files {
+		t.Run(name, func(t *testing.T) {
+			s := read(t, name)
+			if s.Name+".yaml" != name {
+				t.Errorf("the study is called %s", s.Name)
+			}
+			if w := spec.Warnings(s); len(w) != 0 {
+				t.Errorf("warnings: %q", w)
+			}
+			if _, err := pruner.New(s.Pruner); err != nil {
+				t.Error(err)
+			}
+			smp, err := sampler.New(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range 20 {
+				p, err := smp.Sample(t.Context(), study.Ask{Number: n, Seed: s.Seed, Space: s.Space, Objective: s.Objective})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := trainer.Decode(p); err != nil {
+					t.Error(err)
+				}
+			}
+			again, err := spec.Parse(spec.Source{Name: name, Text: spec.Format(s)}, trainer.Catalogue(dataset.Catalogue()))
+			if err != nil || !cmp.Equal(s, again) {
+				t.Errorf("printed and read back: %v\n%s", err, cmp.Diff(s, again))
+			}
+		})
+	}
+}
+
+// The space that the owner asked for.
+func TestCAEHoldsTheWholeSpace(t *testing.T) {
+	s := read(t, "cae.yaml")
+	for name, want := range map[string]study.Distribution{
+		"lr":     {Kind: study.Float, Low: 0.0005, High: 0.001, Log: true},
+		"batch":  {Kind: study.Categorical, Choices: []any{int64(32), int64(64), int64(128), int64(256)}},
+		"latent": {Kind: study.Int, Low: 64, High: 512},
+		"loss":   {Kind: study.Categorical, Choices: []any{"mse", "mae", "mse+ssim"}},
+	} {
+		d, _ := s.Space.Lookup(name)
+		if diff := cmp.Diff(want, d.Distribution); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for _, name := range []string{"patience", "warmup_epochs"} {
+		if d, ok := s.Space.Lookup(name); !ok || d.Distribution.Single() {
+			t.Errorf("%s is not searched", name)
+		}
+	}
+}
+
+// The values of the paper, as the mission states them.
+func TestPaper(t *testing.T) {
+	s := read(t, "paper.yaml")
+	if s.RunCap != 1 || s.Epochs != 100 || s.Data.Train != 45000 || s.Data.Validation != 5000 || len(s.Space.Searched()) != 0 {
+		t.Errorf("got %+v", s)
+	}
+}

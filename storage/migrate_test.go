@@ -52,3 +52,45 @@ func copies(t *testing.T, path string) []string {
 	}
 	return names
 }
+
+// checkNoRows checks that no table of the file, of ours or of Optuna's, names the study or one of a trial that is gone.
+func checkNoRows(t *testing.T, path string, studyID int64) {
+	t.Helper()
+	raw(t, path, func(db *sql.DB) {
+		rows, err := db.Query(`
+			SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+			WHERE m.type = 'table' AND c.name IN ('study_id', 'trial_id', 'attempt_id')`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var checks [][2]string
+		for rows.Next() {
+			var c [2]string
+			if err := rows.Scan(&c[0], &c[1]); err != nil {
+				t.Fatal(err)
+			}
+			checks = append(checks, c)
+		}
+		if err := rows.Err(); err != nil || len(checks) < 20 {
+			t.Fatalf("%d columns to check (%v)", len(checks), err)
+		}
+		for _, c := range checks {
+			var n int
+			query := `SELECT count(*) FROM ` + c[0] + ` WHERE `
+			switch c[1] {
+			case "study_id":
+				err = db.QueryRow(query+`study_id = ?`, studyID).Scan(&n)
+			case "trial_id":
+				err = db.QueryRow(query + `trial_id NOT IN (SELECT trial_id FROM trials)`).Scan(&n)
+			case "attempt_id":
+				err = db.QueryRow(query + `attempt_id NOT IN (SELECT attempt_id FROM attempt)`).Scan(&n)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 {
+				t.Errorf("%d rows of %s are left behind", n, c[0])
+			}
+		}
+	})
+}

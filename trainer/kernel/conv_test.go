@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"sweep/trainer/kernel"
@@ -46,6 +47,35 @@ func TestConvKnown(t *testing.T) {
 		same(t, "shift", dst.Pixels(nil), []float32{0, 0, 0, 2, 3, 0, 5, 6, 0}, 0, 0)
 		k.Conv(&ws, dst, x, w, []float32{-30}, 3, kernel.ReLU)
 		same(t, "relu", dst.Pixels(nil), []float32{0, 0, 0, 0, 15, 3, 0, 9, 0}, 0, 0)
+	})
+}
+
+// TestConvCarriesNaN: neither a tile nor ReLU nor a pool hides that a network has diverged, and NaN stays where it is.
+func TestConvCarriesNaN(t *testing.T) {
+	each(t, func(t *testing.T, k kernel.Kernels) {
+		var ws kernel.Workspace
+		r := random(8)
+		x := randomMap(r, 1, 8, 8, 3, 1, 1)
+		x.Data[x.At(0, 3, 3, 1)] = float32(math.NaN())
+		w, b := floats(r, 9*3*20, 1), floats(r, 20, 1)
+		y := poisonedMap(1, 8, 8, 20, 0)
+		k.Conv(&ws, y, x, w, b, 3, kernel.ReLU)
+		pooled, arg := poisonedMap(1, 4, 4, 20, 0), make([]byte, 4*4*20)
+		k.ConvPool(&ws, pooled, arg, x, w, b, 3, kernel.ReLU)
+		for yy := range 8 {
+			for xx := range 8 {
+				for c := range 20 {
+					touched := yy >= 2 && yy <= 4 && xx >= 2 && xx <= 4
+					if v := y.Data[y.At(0, yy, xx, c)]; (v != v) != touched {
+						t.Fatalf("output at (%d, %d, %d) is %g", yy, xx, c, v)
+					}
+					touched = yy/2 >= 1 && yy/2 <= 2 && xx/2 >= 1 && xx/2 <= 2
+					if v := pooled.Data[pooled.At(0, yy/2, xx/2, c)]; (v != v) != touched {
+						t.Fatalf("pool at (%d, %d, %d) is %g", yy/2, xx/2, c, v)
+					}
+				}
+			}
+		}
 	})
 }
 

@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // ssimField computes the SSIM of one image, all channels at once. Channels are interleaved as in a map, so a blur along
 // x is a filter with stride c over a row and one along y a filter with stride w·c, both over the whole image as one run
 // of numbers: what a filter makes across the end of a row falls into columns that are not windows and is not used.
@@ -8,14 +10,24 @@ package kernel
 type ssimField struct {
 	h, w, c, k, oh, ow int
 	g                  []float32
+	mask               []float32    // (oh, w·c), all bits set where a window starts, else none
 	p, t               []float32    // (h, w·c), shifted
 	prod, row          []float32    // (h, w·c)
 	means              [5][]float32 // (oh, w·c), valid up to ow·c: of p, t, pp, tt, pt
-	slopes             [3][]float32 // (h+k-1 + …, w·c) with zeros around: of the means of p, pp, pt
+	slopes             [3][]float32 // (oh+2(k-1), w·c) with zeros around: of the means of p, pp, pt
 }
 
-// shift is what p and t lose.
+// ssimShift is what p and t lose.
 const ssimShift = 0.5
+
+// ssimLoop is the argument of the vector loop over windows: n places (a multiple of 8) from the pointers on.
+type ssimLoop struct {
+	means  [5]*float32
+	slopes [3]*float32 // the first nil: none wanted
+	mask   *float32
+	n      int
+	sums   [8]float64
+}
 
 func newSSIMField(ws *Workspace, h, w, c int) ssimField {
 	k := SSIMWindow(h, w)
@@ -27,6 +39,14 @@ func newSSIMField(ws *Workspace, h, w, c int) ssimField {
 	// A filter reads (k-1) strides on, and works in blocks of 16.
 	size := h*w*c + k*w*c + 32
 	f.p, f.t, f.prod, f.row = ws.floats(size), ws.floats(size), ws.floats(size), ws.floats(size)
+	f.mask = ws.floats(round16(f.oh * w * c))
+	clear(f.mask)
+	for y := range f.oh {
+		row := f.mask[y*w*c:][:f.ow*c]
+		for i := range row {
+			row[i] = math.Float32frombits(math.MaxUint32)
+		}
+	}
 	for i := range f.means {
 		f.means[i] = ws.floats(size)
 	}
@@ -73,6 +93,26 @@ func (f fast) ssim(s *ssimField, slopes bool) float64 {
 		}
 	}
 	var sum float64
+	if f.vector {
+		sum = s.windowsAVX2(slopes, edge)
+	} else {
+		sum = s.windows(slopes, edge)
+	}
+	if slopes {
+		// The transpose of a blur with a symmetric window is the same blur of the field with zeros around it.
+		for i, d := range s.slopes {
+			clear(s.row[:(s.k-1)*s.c])
+			f.filter(s.row[(s.k-1)*s.c:], d, s.g, row, n)
+			f.filter(s.means[i], s.row, s.g, s.c, n)
+		}
+	}
+	return sum / s.count()
+}
+
+// windows gives the sum of SSIM over all windows and, if wanted, its slopes, from place edge on.
+func (s *ssimField) windows(slopes bool, edge int) float64 {
+	row := s.w * s.c
+	var sum float64
 	valid := s.ow * s.c
 	for y := range s.oh {
 		mps, mts := s.means[0][y*row:][:valid], s.means[1][y*row:][:valid]
@@ -108,15 +148,22 @@ func (f fast) ssim(s *ssimField, slopes bool) float64 {
 			d2[i] = pt
 		}
 	}
+	return sum
+}
+
+// windowsAVX2 is windows in assembly: it also walks over the places where no window starts, and masks them.
+func (s *ssimField) windowsAVX2(slopes bool, edge int) float64 {
+	l := ssimLoop{mask: &s.mask[0], n: (s.oh*s.w*s.c + 7) &^ 7}
+	for i, m := range s.means {
+		l.means[i] = &m[0]
+	}
 	if slopes {
-		// The transpose of a blur with a symmetric window is the same blur of the field with zeros around it.
 		for i, d := range s.slopes {
-			clear(s.row[:(s.k-1)*s.c])
-			f.filter(s.row[(s.k-1)*s.c:], d, s.g, row, n)
-			f.filter(s.means[i], s.row, s.g, s.c, n)
+			l.slopes[i] = &d[edge]
 		}
 	}
-	return sum / s.count()
+	ssimAVX2(&l)
+	return ((l.sums[0] + l.sums[1]) + (l.sums[2] + l.sums[3])) + ((l.sums[4] + l.sums[5]) + (l.sums[6] + l.sums[7]))
 }
 
 // addGradient adds scale times the gradient of the sum over windows to row y.

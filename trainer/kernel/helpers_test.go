@@ -142,13 +142,13 @@ func dot(a, b []float32) float64 {
 }
 
 // checkGradient compares grad, that of value with respect to x, with central differences. Every element, or an even
-// choice of 200 of them, is moved by step; value reads x.
+// choice of 60 of them, is moved by step; value reads x.
 func checkGradient(t *testing.T, what string, x, grad []float32, step float64, tolerance float64, value func() float64) {
 	t.Helper()
 	if len(x) != len(grad) {
 		t.Fatalf("%s: gradient has %d values, want %d", what, len(grad), len(x))
 	}
-	every := max(1, len(x)/200)
+	every := max(1, len(x)/60)
 	var want, got []float32
 	for i := 0; i < len(x); i += every {
 		old := x[i]

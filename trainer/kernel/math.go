@@ -20,7 +20,7 @@ var expTable = [...]float32{
 	1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
 	1, float32(math.Inf(1)), float32(math.Copysign(0, -1)),
 	-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1, 0.625,
-	255,
+	255, ssimShift, ssimC1, ssimC2,
 }
 
 // Where each of expTable lies, in bytes.
@@ -47,6 +47,9 @@ const (
 	tanhC4
 	tanhSmall
 	byteMax
+	halfAt
+	ssimC1At
+	ssimC2At
 )
 
 // leakySlope is LeakySlope as the assembly reads it.

@@ -197,3 +197,32 @@ stored:
 	JNZ  tile
 	VZEROUPPER
 	RET
+
+// func peakAVX2(n int)
+//
+// n rounds of eight multiply-adds of eight lanes and nothing else: the roof of the tile, for benchmarks.
+TEXT ·peakAVX2(SB), NOSPLIT, $0-8
+	MOVQ n+0(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+
+loop:
+	VFMADD231PS Y8, Y8, Y0
+	VFMADD231PS Y8, Y8, Y1
+	VFMADD231PS Y8, Y8, Y2
+	VFMADD231PS Y8, Y8, Y3
+	VFMADD231PS Y8, Y8, Y4
+	VFMADD231PS Y8, Y8, Y5
+	VFMADD231PS Y8, Y8, Y6
+	VFMADD231PS Y8, Y8, Y7
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET

@@ -64,3 +64,9 @@ func compareSizeAVX2(grad, p, t *float32, n int, c *compareConstants, s *compare
 
 //go:noescape
 func filterAVX2(dst, src, window *float32, taps, stride, n int)
+
+//go:noescape
+func ssimAVX2(l *ssimLoop)
+
+//go:noescape
+func peakAVX2(n int)

@@ -28,3 +28,5 @@ func compareAVX2(_, _ *float32, _ int, _ *compareConstants, _ *compareSums)     
 func compareSquareAVX2(_, _, _ *float32, _ int, _ *compareConstants, _ *compareSums) { none() }
 func compareSizeAVX2(_, _, _ *float32, _ int, _ *compareConstants, _ *compareSums)   { none() }
 func filterAVX2(_, _, _ *float32, _, _, _ int)                                       { none() }
+func ssimAVX2(*ssimLoop)                                                             { none() }
+func peakAVX2(int)                                                                   { none() }

@@ -78,7 +78,7 @@ func refLoss(ws *Workspace, dpred *Map, pred, target Map, l Loss, ssim bool) Sum
 					tf := target.Data[target.At(n, y, x, c)]
 					p[i], t[i] = float64(pf), float64(tf)
 					d := p[i] - t[i]
-					s.SE += d * d
+					s.SE += float64(d * d)
 					s.AE += math.Abs(d)
 					if df := pf - tf; df <= nearby && -df <= nearby {
 						s.Within++
@@ -132,7 +132,7 @@ func (l Loss) of(s Sums) float64 {
 	case MAE:
 		return s.AE / float64(s.Values)
 	case MSESSIM:
-		return (1-l.SSIMWeight)*s.SE/float64(s.Values) + l.SSIMWeight*(1-s.SSIM/float64(s.Images))
+		return float64((1-l.SSIMWeight)*s.SE/float64(s.Values)) + float64(l.SSIMWeight*(1-s.SSIM/float64(s.Images)))
 	}
 	return s.SE / float64(s.Values)
 }

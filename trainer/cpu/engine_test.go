@@ -522,3 +522,16 @@ func TestEnginesInParallel(t *testing.T) {
 		}
 	}
 }
+
+func TestStepsDoNotAllocate(t *testing.T) {
+	e := engine(t)
+	load(t, e, config(func(c *trainer.Config) { c.Train = blobs(400, 12, 10, 3, 1) }), nil)
+	ctx := context.Background()
+	if n := testing.AllocsPerRun(20, func() {
+		if _, err := e.Advance(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("an optimiser step allocates %g times", n)
+	}
+}

@@ -27,8 +27,7 @@ func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) 
 		users: map[*G.Node][]*G.Node{}, value: map[*G.Node]int{}, weight: map[*G.Node]int{}, grad: map[*G.Node]int{},
 		at: map[*G.Node][]func(){}, done: map[*G.Node]bool{}, arg: map[*G.Node]int{},
 		p: &Program{
-			Config: net.Config, Batch: net.Batch, Layout: NewLayout(net.Config),
-			Input: None, Code: None, Output: None,
+			Config: net.Config, Batch: net.Batch, Input: None, Code: None, Output: None,
 		},
 	}
 	sorted, err := G.Sort(net.Graph.SubgraphRoots(roots...))
@@ -42,9 +41,12 @@ func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) 
 			c.users[in] = append(c.users[in], n)
 		}
 	}
+	var weights []model.Weight
 	for i, n := range net.Weights {
 		c.weight[n] = i
+		weights = append(weights, model.Weight{Name: n.Name(), Shape: n.Shape()})
 	}
+	c.p.Layout = NewLayout(weights)
 	if !forward {
 		for i, n := range net.Grads {
 			c.grad[n] = i

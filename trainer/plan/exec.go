@@ -146,7 +146,7 @@ func (e *Exec) arg(s *Step, n int) []byte {
 }
 
 // Code is the latent code, n rows of Latent numbers, of the n images of the last run of a forward plan, in the arena.
-func (e *Exec) Code(n int) []float32 { return e.maps[e.p.Code].Data[:n*e.p.Config.Latent] }
+func (e *Exec) Code(n int) []float32 { return e.maps[e.p.Code].Data[:n*e.p.Values[e.p.Code].C] }
 
 // Output is the network's output, before cropping, for the n images of the last run of a forward plan, in the arena.
 func (e *Exec) Output(n int) kernel.Map { return e.m(e.p.Output, n) }

@@ -171,56 +171,81 @@ var cases = []struct {
 }
 
 func TestPlanEqualsTapeMachine(t *testing.T) {
-	const batch = 5
 	for _, tt := range cases {
 		c := config(tt.change)
-		net := build(t, c, batch)
-		train, err := plan.Training(net)
-		if err != nil {
-			t.Fatal(err)
+		compare(t, tt.name, images(c, 12), weights(c), func(n int) *model.Network { return build(t, c, n) })
+	}
+}
+
+// Flat images tie in every pooling, black ones at zero.
+func TestPlanOnFlatImages(t *testing.T) {
+	c := config(func(c *model.Config) { c.Height, c.Width = 13, 16 })
+	set := images(c, 12)
+	size := len(set.Pixels) / 12
+	for n, grey := range map[int]byte{0: 0, 4: 255, 7: 80} {
+		for i := range size {
+			set.Pixels[n*size+i] = grey
 		}
-		forward, err := plan.Forward(net)
-		if err != nil {
-			t.Fatal(err)
-		}
-		set := images(c, 12)
-		for _, n := range []int{batch, 3} {
-			idx := []int{4, 0, 11, 7, 2}[:n]
-			// The oracle's graph is built for exactly n images; the plan, for up to batch.
-			want := tape(t, build(t, c, n), weights(c), set, idx)
-			for _, name := range kernel.Names() {
-				t.Run(fmt.Sprintf("%s/%d images/%s", tt.name, n, name), func(t *testing.T) {
-					tolerance := fastTolerance
-					if name == "ref" {
-						tolerance = refTolerance
-					}
-					var arena plan.Arena
-					k := kernels(t, name)
-					e, f := plan.NewExec(train, k, &arena), plan.NewExec(forward, k, &arena)
-					w, g := block(train.Layout, weights(c)), train.Layout.NewBlock()
-					before := append([]float32(nil), w...)
-					for range 2 { // the second run finds the arena dirty
-						sums, err := e.Run(w, g, set.Pixels, idx)
-						if err != nil {
-							t.Fatal(err)
-						}
-						near(t, "loss", []float32{float32(sums.Loss)}, []float32{want.loss}, tolerance)
-						for i, s := range train.Layout.Weights {
-							near(t, "gradient of "+s.Name, train.Layout.Of(g, i), want.grads[i], tolerance)
-						}
-						sums, err = f.Run(w, nil, set.Pixels, idx)
-						if err != nil {
-							t.Fatal(err)
-						}
-						near(t, "loss of the forward plan", []float32{float32(sums.Loss)}, []float32{want.loss}, tolerance)
-						near(t, "code", f.Code(n), want.code, tolerance)
-						near(t, "output", cropped(f.Output(n), c), want.output, tolerance)
-					}
-					if !slices.Equal(before, w) {
-						t.Error("a run changed the weights")
-					}
-				})
+	}
+	compare(t, "flat", set, weights(c), func(n int) *model.Network { return build(t, c, n) })
+}
+
+// compare runs the networks that build makes on Gorgonia's TapeMachine and as plans, on all kernels.
+func compare(t *testing.T, title string, set *dataset.Images, weights [][]float32, build func(batch int) *model.Network) {
+	const batch = 5
+	net := build(batch)
+	c := net.Config
+	train, err := plan.Training(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward, err := plan.Forward(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*plan.Program{train, forward} {
+		for _, s := range p.Steps {
+			if !slices.Contains(plan.Kinds(), string(s.Kind)) {
+				t.Errorf("the step %s is not among the kinds", s.Kind)
 			}
+		}
+	}
+	for _, n := range []int{batch, 3} {
+		idx := []int{4, 0, 11, 7, 2}[:n]
+		// The oracle's graph is built for exactly n images; the plan, for up to batch.
+		want := tape(t, build(n), weights, set, idx)
+		for _, name := range kernel.Names() {
+			t.Run(fmt.Sprintf("%s/%d images/%s", title, n, name), func(t *testing.T) {
+				tolerance := fastTolerance
+				if name == "ref" {
+					tolerance = refTolerance
+				}
+				var arena plan.Arena
+				k := kernels(t, name)
+				e, f := plan.NewExec(train, k, &arena), plan.NewExec(forward, k, &arena)
+				w, g := block(train.Layout, weights), train.Layout.NewBlock()
+				before := append([]float32(nil), w...)
+				for range 2 { // the second run finds the arena dirty
+					sums, err := e.Run(w, g, set.Pixels, idx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					near(t, "loss", []float32{float32(sums.Loss)}, []float32{want.loss}, tolerance)
+					for i, s := range train.Layout.Weights {
+						near(t, "gradient of "+s.Name, train.Layout.Of(g, i), want.grads[i], tolerance)
+					}
+					sums, err = f.Run(w, nil, set.Pixels, idx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					near(t, "loss of the forward plan", []float32{float32(sums.Loss)}, []float32{want.loss}, tolerance)
+					near(t, "code", f.Code(n), want.code, tolerance)
+					near(t, "output", cropped(f.Output(n), c), want.output, tolerance)
+				}
+				if !slices.Equal(before, w) {
+					t.Error("a run changed the weights")
+				}
+			})
 		}
 	}
 }

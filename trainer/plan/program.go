@@ -99,9 +99,9 @@ type Layout struct {
 	Total   int
 }
 
-// NewLayout lays out the weights of c.
-func NewLayout(c model.Config) Layout {
-	l := Layout{Weights: c.Weights()}
+// NewLayout lays out these weights.
+func NewLayout(weights []model.Weight) Layout {
+	l := Layout{Weights: weights}
 	for _, w := range l.Weights {
 		n := 1
 		for _, s := range w.Shape {

@@ -2,13 +2,130 @@ package storage_test
 
 import (
 	"database/sql"
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	_ "github.com/mattn/go-sqlite3"
+
+	"sweep/storage"
+	"sweep/study"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Every schema there ever was opens, is brought up to date, and says the same. Each has a dump in testdata; see
+// DESIGN.md for how to add one.
+func TestEarlierSchemas(t *testing.T) {
+	dumps, err := filepath.Glob("testdata/schema-*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrations, err := filepath.Glob("migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(dumps) != len(migrations) {
+		t.Errorf("%d migrations and %d dumps in testdata: each schema needs one", len(migrations), len(dumps))
+	}
+	for i, dump := range dumps {
+		t.Run(filepath.Base(dump), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sweep.db")
+			execSQL(t, path, readAll(t, dump))
+			db, err := storage.Open(t.Context(), path, storage.Options{}) // even a reader brings it up to date
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			var wantCopies []string
+			if i+1 < len(dumps) {
+				wantCopies = []string{fmt.Sprintf(".before-%04d", i+2)}
+			}
+			if d := cmp.Diff(wantCopies, copies(t, path)); d != "" {
+				t.Errorf("copies kept (-want +got):\n%s", d)
+			}
+			for _, name := range wantCopies {
+				if got := version(t, path+name); got != i+1 {
+					t.Errorf("the copy %s has schema %d, want %d", name, got, i+1)
+				}
+			}
+			if got := version(t, path); got != len(migrations) {
+				t.Errorf("schema is %d after opening, want %d", got, len(migrations))
+			}
+			got := describe(t, db)
+			golden := strings.TrimSuffix(dump, ".sql") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(readAll(t, golden), got); d != "" {
+				t.Errorf("what it holds (-want +got):\n%s", d)
+			}
+			db2, err := storage.Open(t.Context(), path, storage.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db2.Close()
+			if d := cmp.Diff(got, describe(t, db2)); d != "" {
+				t.Errorf("opened again it differs:\n%s", d)
+			}
+		})
+	}
+}
+
+func version(t *testing.T, path string) int {
+	t.Helper()
+	var v int
+	raw(t, path, func(db *sql.DB) {
+		if err := db.QueryRow(`SELECT max(version_id) FROM sweep_migration`).Scan(&v); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return v
+}
+
+// describe prints all that readers say of a database.
+func describe(t *testing.T, db *storage.DB) string {
+	t.Helper()
+	var b strings.Builder
+	sums, err := db.Studies(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sums {
+		fmt.Fprintf(&b, "study %s: method %s, objective %+v, created %s, wish %s, counts %v\n",
+			s.Name, s.Spec.Method, s.Spec.Objective, s.Created, s.Wish, s.Counts)
+		page, err := db.Query(t.Context(), s.ID, study.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, trial := range page.Trials {
+			d, err := db.Detail(t.Context(), s.ID, trial.Number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "trial %d %s %g %s %q: %v\n  %v\n  curve %v\n  metrics %v\n  history %v\n",
+				d.Number, d.State, d.Value, d.Duration, d.Reason, d.Start, d.Params, d.Curve, d.Metrics, d.History)
+			for _, a := range d.List {
+				fmt.Fprintf(&b, "  attempt %d epoch %d %s on %s resumes %d at %d\n", a.Ordinal, a.Epoch, a.State, a.Device, a.ResumedFrom, a.ResumedStep)
+			}
+			for _, a := range d.Artifacts {
+				fmt.Fprintf(&b, "  artifact %+v\n", a)
+			}
+		}
+		exports, err := db.Exports(t.Context(), s.ID, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "exports %v\n", exports)
+	}
+	return b.String()
+}
 
 // execSQL runs statements on the file at path without package storage.
 func execSQL(t *testing.T, path string, statements ...string) {

@@ -152,7 +152,7 @@ CREATE INDEX export_study ON export (study_id, number);
 INSERT INTO trial_info (trial_id, study_id, number, class, duration, value, nan, score)
 SELECT t.trial_id, t.study_id, t.number,
        CASE t.state WHEN 'COMPLETE' THEN 0 WHEN 'PRUNED' THEN 1 WHEN 'RUNNING' THEN 2 WHEN 'WAITING' THEN 3 ELSE 4 END,
-       CAST(round((julianday(t.datetime_complete) - julianday(t.datetime_start)) * 86400e6) AS INTEGER),
+       CAST(round((julianday(t.datetime_complete) - julianday(t.datetime_start)) * 86400e3) AS INTEGER) * 1000,
        v.number, v.number IS NULL, coalesce(CASE d.direction WHEN 'MAXIMIZE' THEN -v.number ELSE v.number END, 0)
 FROM trials t
 LEFT JOIN (SELECT trial_id, CASE value_type WHEN 'INF_POS' THEN 9e999 WHEN 'INF_NEG' THEN -9e999 ELSE value END AS number
@@ -173,7 +173,7 @@ CREATE TRIGGER trial_changed AFTER UPDATE ON trials BEGIN
     SET number = NEW.number,
         class = CASE NEW.state WHEN 'COMPLETE' THEN 0 WHEN 'PRUNED' THEN 1 WHEN 'RUNNING' THEN 2 WHEN 'WAITING' THEN 3 ELSE 4 END,
         duration = CASE attempts WHEN 0
-            THEN CAST(round((julianday(NEW.datetime_complete) - julianday(NEW.datetime_start)) * 86400e6) AS INTEGER)
+            THEN CAST(round((julianday(NEW.datetime_complete) - julianday(NEW.datetime_start)) * 86400e3) AS INTEGER) * 1000
             ELSE duration END
     WHERE trial_id = NEW.trial_id;
 END;

@@ -105,7 +105,10 @@ func (d Declaration) Check(v any) error {
 	}
 	if d.List {
 		items, ok := v.([]any)
-		if !ok || len(items) == 0 {
+		switch {
+		case ok && len(items) == 0:
+			return fmt.Errorf("the list is empty: give %s", d.Range())
+		case !ok:
 			return fmt.Errorf("%s is not a list of numbers: give %s", FormatValue(v), d.Range())
 		}
 		one := d

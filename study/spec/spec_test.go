@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -394,6 +395,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("name: \"\\u00e9 x\"\nparameters: {lr: {values: [1e-320, 9.999999999999999e-1]}}\nsweep: {seed: 18446744073709551615}\n")
 	f.Add("description: |\n  a\n   b\n\n  c\nparameters: {}\n")
 	f.Fuzz(func(t *testing.T, text string) {
+		// A parser that never ends would hang the fuzzer without a word.
+		slow := time.AfterFunc(20*time.Second, func() { panic(fmt.Sprintf("still reading %q", text)) })
+		defer slow.Stop()
 		s, err := parseAny(text)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "sweep.yaml:") {

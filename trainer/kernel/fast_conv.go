@@ -41,7 +41,6 @@ func (f fast) finish(act Activation, dst Map) {
 const poolChunk = 4096
 
 func (f fast) ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32, k int, act Activation) {
-	full := Map{Data: nil, N: x.N, H: x.H, W: x.W, C: dst.C}
 	if dst.N != x.N || x.H != 2*dst.H || x.W != 2*dst.W || len(arg) < dst.Values() {
 		panic("kernel: maps differ in size")
 	}
@@ -54,7 +53,7 @@ func (f fast) ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32
 	checkVector(b, dst.C)
 	ws.reset()
 	g := f.packConv(ws, x.C, dst.C, w, b, k)
-	row := full.Row()
+	row := x.W * dst.C
 	pairs := min(dst.H, max(1, poolChunk/(2*row)))
 	buf := ws.floats(pairs * 2 * row)
 	g.aRow, g.aPixel, g.outerA = x.Row(), x.C, x.Row()

@@ -282,3 +282,27 @@ func TestSSIMWindow(t *testing.T) {
 		}
 	}
 }
+
+func TestReconstruct(t *testing.T) {
+	nan := float32(math.NaN())
+	pred := poisonedMap(2, 2, 3, 1, 1)
+	pred.SetPixels([]float32{
+		-1, 0, nan, 9, 9, 9,
+		0.5, nan, 3, 9, 9, 9,
+	})
+	for _, c := range []struct {
+		output kernel.Activation
+		want   []float32
+	}{
+		{kernel.Identity, []float32{0, 0, 0.5, 0}},
+		{kernel.Sigmoid, []float32{0, 0, 0.5, 0}},
+		{kernel.Tanh, []float32{0, 0.5, 0.75, 0}},
+	} {
+		l := kernel.Loss{Output: c.output, H: 1, W: 2}
+		same(t, c.output.String(), kernel.Reconstruct(nil, pred, l), c.want, 0, 0)
+		dst := poisoned(4)
+		same(t, c.output.String(), kernel.Reconstruct(dst, pred, l), dst, 0, 0)
+	}
+	l := kernel.Loss{H: 1, W: 3}
+	same(t, "limit", kernel.Reconstruct(nil, pred, l), []float32{0, 0, 0, 0.5, 0, 1}, 0, 0)
+}

@@ -39,8 +39,11 @@ type product struct {
 }
 
 func (f fast) product(ws *Workspace, g product) {
-	if g.rows > 1 && g.aRow == g.pixels*g.aPixel && g.cRow == g.pixels*g.cPixel {
+	switch {
+	case g.aRow == g.pixels*g.aPixel && g.cRow == g.pixels*g.cPixel:
 		g.pixels, g.rows = g.rows*g.pixels, 1
+	case g.pixels == 1:
+		g.pixels, g.aPixel, g.cPixel, g.rows = g.rows, g.aRow, g.cRow, 1
 	}
 	p := &ws.p
 	p.outer, p.inner, p.outerA, p.innerA = g.outer, g.inner, g.outerA, 1
@@ -58,7 +61,18 @@ func (f fast) product(ws *Workspace, g product) {
 		if g.bias != nil {
 			p.bias = g.bias[j : j+16]
 		}
-		for y := range g.rows {
+		y := 0
+		if g.pixels == 2 && g.rows > 1 {
+			// Two rows of two pixels make a whole tile.
+			p.a, p.c, p.tiles = g.a, g.c[j:], g.rows/2
+			p.rowA = [4]int{0, g.aPixel, g.aRow, g.aRow + g.aPixel}
+			p.rowC = [4]int{0, g.cPixel, g.cRow, g.cRow + g.cPixel}
+			p.nextA, p.nextC = 2*g.aRow, 2*g.cRow
+			f.tile(p)
+			y = g.rows &^ 1
+			p.nextA, p.nextC = 4*g.aPixel, 4*g.cPixel
+		}
+		for ; y < g.rows; y++ {
 			a, c := g.a[y*g.aRow:], g.c[y*g.cRow+j:]
 			if whole > 0 {
 				p.a, p.c, p.tiles = a, c, whole

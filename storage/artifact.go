@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,10 +50,7 @@ func place(digest string) string { return digest[:2] + "/" + digest[2:] }
 
 // put writes body durably under its digest. A file that is there whole stays.
 func (f files) put(digest string, body []byte) (err error) {
-	if err := os.MkdirAll(f.dir, 0o777); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(f.dir)
+	root, err := f.root()
 	if err != nil {
 		return err
 	}
@@ -94,6 +92,24 @@ func (f files) put(digest string, body []byte) (err error) {
 		return err
 	}
 	return syncDir(root, path.Dir(to))
+}
+
+// root opens the folder, which it makes the first time.
+func (f files) root() (*os.Root, error) {
+	if err := os.Mkdir(f.dir, 0o777); errors.Is(err, fs.ErrExist) {
+		return os.OpenRoot(f.dir)
+	} else if err != nil {
+		return nil, err
+	}
+	above, err := os.OpenRoot(filepath.Dir(f.dir))
+	if err != nil {
+		return nil, err
+	}
+	defer above.Close()
+	if err := syncDir(above, "."); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(f.dir)
 }
 
 func syncDir(root *os.Root, name string) error {

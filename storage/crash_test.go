@@ -3,10 +3,12 @@ package storage_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -209,6 +211,40 @@ func TestKill(t *testing.T) {
 	}
 	for name := range want {
 		t.Errorf("file %s is gone", name)
+	}
+}
+
+// A process that dies while it makes the file leaves one that the next can go on with.
+func TestKillAtTheStart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		path := filepath.Join(t.TempDir(), "sweep.db")
+		c := exec.Command(exe)
+		c.Env = append(os.Environ(), childEnv+"=write "+path)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+			if _, err := os.Stat(path); err == nil {
+				break
+			}
+			time.Sleep(200 * time.Microsecond)
+		}
+		time.Sleep(time.Duration(rng.IntN(12000)) * time.Microsecond)
+		if err := c.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		c.Wait()
+		db := openDB(t, path)
+		if _, err := db.Study(t.Context(), "suite"); errors.Is(err, study.ErrNotFound) {
+			newStudy(t, db, nil)
+		} else if err != nil {
+			t.Error(err)
+		}
 	}
 }
 

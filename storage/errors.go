@@ -88,7 +88,7 @@ func explain(path string, err error) error {
 		}
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return &FileError{path, "another program keeps the database locked", "close it (an open sqlite3 shell or Optuna process) and run the same command again", err}
-	case sqlite3.ErrIoErr:
+	case sqlite3.ErrIoErr, sqlite3.ErrProtocol:
 		return &FileError{path, "the disk reports an error", "check the disk of " + folder + " (network file systems cannot hold the database)", err}
 	}
 	return err

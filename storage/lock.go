@@ -41,7 +41,11 @@ func (e *HeldError) Error() string {
 		follow = "`sweep web` or `sweep top " + h.Study + "`"
 	}
 	if h.PID != 0 {
-		s += fmt.Sprintf(": process %d runs study %q since %s", h.PID, h.Study, h.Since.Local().Format("2006-01-02 15:04:05"))
+		what := fmt.Sprintf("study %q", h.Study)
+		if h.Study == "" {
+			what = fmt.Sprintf("%q", h.Command)
+		}
+		s += fmt.Sprintf(": process %d runs %s since %s", h.PID, what, h.Since.Local().Format("2006-01-02 15:04:05"))
 	}
 	if h.Web != "" {
 		s += "; its pages are at " + h.Web

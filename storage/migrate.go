@@ -70,8 +70,10 @@ func migrate(ctx context.Context, w *sql.DB, path string) error {
 	if version == newestSchema() {
 		return nil
 	}
+	// A process that died while it made the file may have left goose's own table.
 	var tables int
-	if err := w.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table'`).Scan(&tables); err != nil {
+	if err := w.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT IN (?, 'sqlite_sequence')`,
+		versionTable).Scan(&tables); err != nil {
 		return err
 	}
 	if tables > 0 {

@@ -159,7 +159,7 @@ func TestQuery(t *testing.T) {
 			s.Name, s.Objective.Direction = string(direction), direction
 		})
 		other := newStudy(t, db, func(s *study.Spec) { s.Name = "beside " + string(direction) })
-		fill(t, db, s, 50, rand.New(rand.NewPCG(1, 2)))
+		fill(t, db, s, 40, rand.New(rand.NewPCG(1, 2)))
 		fill(t, db, other, 10, rand.New(rand.NewPCG(3, 4)))
 		all, err := db.Trials(t.Context(), s.ID)
 		if err != nil {
@@ -171,7 +171,10 @@ func TestQuery(t *testing.T) {
 		} {
 			for _, desc := range []bool{false, true} {
 				for _, states := range [][]study.State{nil, {study.Complete}, {study.Pruned, study.Waiting}} {
-					for _, limit := range []int{0, 7, 50} {
+					if desc && len(states) == 1 {
+						continue // enough the other way
+					}
+					for _, limit := range []int{0, 9} {
 						q := study.Query{Sort: sort, Desc: desc, States: states, Limit: limit}
 						name := fmt.Sprintf("%s/%s/desc=%t/%v/limit=%d", direction, sort, desc, states, limit)
 						want := reference(all, q, s)
@@ -302,6 +305,35 @@ func query(b *testing.B, db *storage.DB, s study.Study, q study.Query) {
 		page, err := db.Query(context.Background(), s.ID, q)
 		if err != nil || len(page.Trials) != 50 {
 			b.Fatal(len(page.Trials), err)
+		}
+	}
+}
+
+// BenchmarkAppend stores what an epoch of the built-in trainer reports.
+func BenchmarkAppend(b *testing.B) {
+	db := openDB(b, filepath.Join(b.TempDir(), "sweep.db"))
+	s := newStudy(b, db, nil)
+	p, err := db.Propose(b.Context(), s.ID, study.Proposal{Params: crashParams(0), Space: s.Spec.Space, Now: start})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, _, err := db.Begin(b.Context(), p.ID, "host", "cpu:0", start)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := study.Lease{StudyID: s.ID, TrialID: p.ID, AttemptID: a.ID, Epoch: a.Epoch}
+	points := []study.Point{{Key: "val_mse"}}
+	for i := range 12 {
+		points = append(points, study.Point{Key: fmt.Sprint("metric ", i)})
+	}
+	step := 0
+	for b.Loop() {
+		step++
+		for i := range points {
+			points[i].Step, points[i].Value, points[i].Time = step, float64(step*i), start
+		}
+		if err := db.Append(b.Context(), l, int64(step), points, "val_mse"); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -232,7 +233,7 @@ func TestDeleteStudy(t *testing.T) {
 	model(t, runner, running, 2, []byte("of the running one"))
 	model(t, runner, resting, 1, []byte("in both"))
 	model(t, runner, resting, 2, bytes.Repeat([]byte("of the resting one"), 100))
-	fill(t, runner, resting, 150, rand.New(rand.NewPCG(1, 2)))
+	fill(t, runner, resting, 60, rand.New(rand.NewPCG(1, 2)))
 
 	db, err := storage.Open(t.Context(), path, storage.Options{}) // as `sweep rm` does, beside the running sweep
 	if err != nil {
@@ -262,9 +263,15 @@ func TestDeleteStudy(t *testing.T) {
 	if _, err := runner.Study(t.Context(), "resting"); !errors.Is(err, study.ErrNotFound) {
 		t.Errorf("the deleted study: %v", err)
 	}
-	if now := fileSize(t, path); now > size/2 {
+	if now := fileSize(t, path); now > size*3/4 {
 		t.Errorf("the file had %d bytes and has %d", size, now)
 	}
+	raw(t, path, func(db *sql.DB) {
+		var free int
+		if err := db.QueryRow(`PRAGMA freelist_count`).Scan(&free); err != nil || free != 0 {
+			t.Errorf("%d free pages are left in the file (%v)", free, err)
+		}
+	})
 	if after, err := db.LastSeq(t.Context()); err != nil || after <= seq {
 		t.Errorf("the last event was %d and is %d (%v)", seq, after, err)
 	}

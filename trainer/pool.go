@@ -62,6 +62,7 @@ type worker struct {
 	engine  Engine
 	runs    map[int]*run // by slot
 	renewed time.Time
+	cost    time.Duration // how long the last checkpoint took to write
 }
 
 func (w *worker) work(ctx context.Context) error {

@@ -17,11 +17,13 @@ type run struct {
 	stop   StopState
 	epoch  int   // the last one that ended
 	seq    int64 // of the last Append
-	// stored is the last epoch whose state is in the store; saved is when it was written and cost how long that took.
+	// stored is the last epoch whose state is in the store, saved when that was written.
 	stored int
 	saved  time.Time
-	cost   time.Duration
 	rates  []float64 // training images a second, by epoch
+	// pending are files of epochs that are not stored yet: they go with the next checkpoint, or with the end of the
+	// trial, so that a resumed attempt, which makes them again, finds none of them.
+	pending []study.File
 }
 
 // epoch takes a report: metrics, early stopping, verdict, files.
@@ -63,29 +65,21 @@ func (w *worker) epoch(ctx context.Context, rep Report) error {
 	case done:
 		return w.complete(ctx, rep.Slot, better)
 	case verdict == study.Prune:
-		return w.finish(ctx, rep.Slot, study.Outcome{State: study.Pruned, Value: value, Metrics: w.summary(r)})
+		return w.finish(ctx, rep.Slot, study.Outcome{State: study.Pruned, Value: value, Metrics: w.summary(r), Files: r.pending})
 	}
-	files, err := w.strip(ctx, rep.Slot, Current, stripDue(rep.Epoch, r.config.Epochs))
-	if err != nil {
-		return err
+	if stripDue(rep.Epoch, r.config.Epochs) {
+		if err := w.strip(ctx, rep.Slot, Current); err != nil {
+			return w.finish(ctx, rep.Slot, failure(err))
+		}
 	}
 	if err := w.engine.Continue(rep.Slot, better); err != nil {
 		return w.finish(ctx, rep.Slot, failure(err))
 	}
-	now := w.pool.Now()
-	if verdict == study.Pause || verdict == study.Stop {
-		if len(files) > 0 {
-			if err := w.commit(ctx, r, files); err != nil {
-				return err
-			}
-		}
+	switch {
+	case verdict == study.Pause || verdict == study.Stop:
 		return w.release(ctx, rep.Slot)
-	}
-	if now.Sub(r.saved) >= savingShare*r.cost {
-		return w.checkpoint(ctx, rep.Slot, files...)
-	}
-	if len(files) > 0 {
-		return w.commit(ctx, r, files)
+	case w.pool.Now().Sub(r.saved) >= savingShare*w.cost:
+		return w.checkpoint(ctx, rep.Slot)
 	}
 	return nil
 }
@@ -107,9 +101,10 @@ func (w *worker) complete(ctx context.Context, slot int, better bool) error {
 	if better {
 		which = Current
 	}
-	files, err := w.strip(ctx, slot, which, true)
-	if err != nil {
-		return err
+	if better || !stripDue(r.stop.BestEpoch, r.config.Epochs) {
+		if err := w.strip(ctx, slot, which); err != nil {
+			return w.finish(ctx, slot, failure(err))
+		}
 	}
 	state, err := w.engine.Save(slot)
 	if err != nil {
@@ -123,12 +118,11 @@ func (w *worker) complete(ctx context.Context, slot int, better bool) error {
 	if err != nil {
 		return w.finish(ctx, slot, failure(err))
 	}
-	if err := w.commitAt(ctx, r, r.stop.BestEpoch, files); err != nil {
-		return err
-	}
 	return w.finish(ctx, slot, study.Outcome{
 		State: study.Complete, Value: r.stop.Best, Metrics: w.summary(r),
-		Files: []study.File{{Kind: study.ModelFile, Name: "model.safetensors", Media: "application/octet-stream", Body: body}},
+		Files: append(r.pending, study.File{
+			Kind: study.ModelFile, Name: "model.safetensors", Media: "application/octet-stream", Step: r.stop.BestEpoch, Body: body,
+		}),
 	})
 }
 
@@ -148,19 +142,21 @@ func (w *worker) summary(r *run) map[string]float64 {
 // stripDue spreads about a dozen strips over a trial: the first epoch, then every tenth part of it.
 func stripDue(epoch, epochs int) bool { return epoch == 1 || epoch%max(1, (epochs+9)/10) == 0 }
 
-// strip draws the first validation images over what the network makes of them, when due.
-func (w *worker) strip(ctx context.Context, slot int, which Which, due bool) ([]study.File, error) {
-	if !due {
-		return nil, nil
+// strip draws the first validation images over what the network makes of them, for the epoch that its weights are of.
+func (w *worker) strip(ctx context.Context, slot int, which Which) error {
+	r := w.runs[slot]
+	step := r.epoch
+	if which == Best {
+		step = r.stop.BestEpoch
 	}
-	set := w.runs[slot].config.Validation
+	set := r.config.Validation
 	images := make([]int, min(stripImages, set.Len()))
 	for i := range images {
 		images[i] = i
 	}
 	e, err := w.engine.Evaluate(ctx, slot, which, set, images, Want{Reconstructions: true})
 	if err != nil {
-		return nil, fmt.Errorf("reconstruct %d images: %w", len(images), err)
+		return fmt.Errorf("reconstruct %d images: %w", len(images), err)
 	}
 	size := set.Height * set.Width * set.Channels
 	originals := make([]float32, len(images)*size)
@@ -169,13 +165,16 @@ func (w *worker) strip(ctx context.Context, slot int, which Which, due bool) ([]
 	}
 	png, err := w.pool.Strip(originals, e.Reconstructions, set.Height, set.Width, set.Channels)
 	if err != nil {
-		return nil, fmt.Errorf("draw the strip: %w", err)
+		return fmt.Errorf("draw the strip: %w", err)
 	}
-	return []study.File{{Kind: study.StripFile, Name: "reconstructions.png", Media: "image/png", Body: png}}, nil
+	r.pending = append(r.pending, study.File{
+		Kind: study.StripFile, Name: fmt.Sprintf("epoch-%04d.png", step), Media: "image/png", Step: step, Body: png,
+	})
+	return nil
 }
 
-// checkpoint writes the state of the last epoch's end, unless it is in the store already, and files with it.
-func (w *worker) checkpoint(ctx context.Context, slot int, files ...study.File) error {
+// checkpoint writes the state of the last epoch's end, and the pending files with it, unless it is in the store already.
+func (w *worker) checkpoint(ctx context.Context, slot int) error {
 	r := w.runs[slot]
 	if r.epoch == 0 || r.epoch == r.stored {
 		return nil
@@ -190,25 +189,16 @@ func (w *worker) checkpoint(ctx context.Context, slot int, files ...study.File) 
 	if err != nil {
 		return fmt.Errorf("save trial %d: %w", r.grant.Number, err)
 	}
-	files = append(files, study.File{
+	err = w.pool.Work.Commit(ctx, r.grant.Lease, r.epoch, append(r.pending, study.File{
 		Kind: study.CheckpointFile, Name: fmt.Sprintf("epoch-%04d.safetensors", r.epoch), Media: "application/octet-stream", Body: body,
-	})
-	if err := w.commit(ctx, r, files); err != nil {
-		return err
-	}
-	r.stored, r.saved = r.epoch, w.pool.Now()
-	r.cost = r.saved.Sub(begin)
-	return nil
-}
-
-func (w *worker) commit(ctx context.Context, r *run, files []study.File) error {
-	return w.commitAt(ctx, r, r.epoch, files)
-}
-
-func (w *worker) commitAt(ctx context.Context, r *run, step int, files []study.File) error {
-	err := w.pool.Work.Commit(ctx, r.grant.Lease, step, files...)
+	})...)
 	if errors.Is(err, study.ErrStale) {
 		return nil // noticed again, and acted on, at the next Renew
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	r.pending, r.stored, r.saved = nil, r.epoch, w.pool.Now()
+	w.cost = r.saved.Sub(begin)
+	return nil
 }

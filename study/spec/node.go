@@ -97,6 +97,10 @@ func (p *parser) document() *mapping {
 		return nil
 	}
 	p.lines = strings.Split(strings.ReplaceAll(strings.ReplaceAll(string(text), "\r\n", "\n"), "\r", "\n"), "\n")
+	if len(p.lines) > maxLines {
+		p.failAt(maxLines+1, 1, "the file has %d lines and a sweep file at most %d: is it the right one?", len(p.lines), maxLines)
+		return nil
+	}
 	for i, line := range p.lines {
 		if !utf8.ValidString(line) {
 			column := 1
@@ -159,22 +163,32 @@ func (f anchorFinder) Visit(n ast.Node) ast.Visitor {
 
 const maxDepth = 64
 
-// tooDeep finds where more than maxDepth flow brackets, or dashes in one line, are open. The YAML parser recurses for
-// each, and a stack that overflows cannot be caught. Brackets inside of texts count too, which no real file notices.
+// tooDeep finds where more than maxDepth flow brackets, or dashes, question marks, anchors and tags that follow one
+// another, are open. The YAML parser recurses for each, and a stack that overflows cannot be caught. Brackets inside of
+// texts count too, which no real file notices.
 func tooDeep(lines []string) (line, column int, deep bool) {
 	open := 0
 	for i, l := range lines {
-		markers := 0
+		markers, starts := 0, true // of words
 		for j, r := range []rune(l) {
 			switch r {
 			case '[', '{':
 				open++
 			case ']', '}':
 				open = max(0, open-1)
-			case '-', '?', ':', '&', '*', '!':
-				markers++
 			}
-			if open > maxDepth || markers > 8*maxDepth {
+			switch {
+			case r == ' ' || r == '\t':
+				starts = true
+				continue
+			case !starts:
+			case strings.ContainsRune("-?&*!", r):
+				markers++
+			default:
+				markers = 0
+			}
+			starts = false
+			if open > maxDepth || markers > maxDepth {
 				return i + 1, j + 1, true
 			}
 		}

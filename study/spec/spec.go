@@ -43,6 +43,7 @@ func DefaultData() []string { return []string{"cifar10", "shapes"} }
 
 const (
 	maxSize  = 1 << 20 // bytes of a file
+	maxLines = 5000    // of a file: the YAML parser takes time with the square of the keys
 	maxCount = 1 << 20 // of trials, epochs, images and the like
 )
 

@@ -91,7 +91,7 @@ func TestModel(t *testing.T) {
 // TestDamaged alters a file at every byte and cuts it at every length: each is an error and none a panic.
 func TestDamaged(t *testing.T) {
 	c := small()
-	c.Height, c.Width, c.Latent, c.Filters, c.Kernel = 2, 2, 1, []int{1}, 1
+	c.Height, c.Width, c.Latent, c.Filters = 2, 2, 1, []int{1}
 	state, err := checkpoint.Encode(state(c), trainer.Config{Config: c})
 	if err != nil {
 		t.Fatal(err)

@@ -110,17 +110,15 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 		b.array("crop.axes", nil, []int64{2, 3}, 2)
 		b.node("Slice", "cropped", []string{"crop.starts", "crop.ends", "crop.axes"})
 	}
-	switch c.OutputActivation {
-	case "tanh": // [-1, 1] to [0, 1]
-		b.array("one", []float32{1}, nil)
+	b.array("one", []float32{1}, nil)
+	if c.OutputActivation == "tanh" { // [-1, 1] to [0, 1]
 		b.node("Add", "shifted", []string{"one"})
 		b.array("half", []float32{0.5}, nil)
 		b.node("Mul", "scaled", []string{"half"})
-	case "none":
-		b.array("zero", []float32{0}, nil)
-		b.array("one", []float32{1}, nil)
-		b.node("Clip", "clipped", []string{"zero", "one"})
 	}
+	// Not only for an output without activation: runtimes approximate tanh and sigmoid, and step over 1 by a rounding.
+	b.array("zero", []float32{0}, nil)
+	b.node("Clip", "clipped", []string{"zero", "one"})
 	b.name = "autoencoder"
 	return b.finish("output", b.input.shape)
 }

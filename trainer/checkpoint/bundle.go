@@ -1,0 +1,223 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+
+	"sweep/study"
+	"sweep/trainer"
+	"sweep/trainer/dataset"
+	"sweep/trainer/model"
+)
+
+// CheckImages is how many test images the claim of a bundle is about.
+const CheckImages = 1000
+
+// mseTolerance is how far a mean squared error may be from the claimed one: onnxruntime and our own code round
+// differently, by far less.
+const mseTolerance = 1e-6
+
+// pictureImages is how many images the two pictures of a bundle show.
+const pictureImages = 64
+
+// Bundle is all that goes into a model bundle. Export reads nothing else.
+type Bundle struct {
+	Study     string
+	Trial     int
+	Objective study.Objective
+	Params    study.Params
+	Data      study.Data
+	Train     int // images trained on
+	Validate  int // images validated on
+	Epochs    int // of the sweep file
+	Seed      uint64
+
+	// Model is the trial's best weights as [EncodeModel] wrote them.
+	Model []byte
+	// Metrics are those of the trial at its best epoch, TestMetrics those on the whole test set.
+	Metrics, TestMetrics map[string]float64
+	// Samples are images of the data set, for the picture of what it is like; the first 64 are shown.
+	Samples *dataset.Images
+	// Test are the first test images, [CheckImages] of them where there are so many, and Reconstructions what the
+	// engine made of them with the best weights, (images, H, W, C) in [0, 1].
+	Test            *dataset.Images
+	Reconstructions []float32
+	// Curves is the chart of the trial's losses, an SVG document.
+	Curves []byte
+	// Versions names the programs, at least "sweep".
+	Versions map[string]string
+}
+
+// Export writes a model bundle to dir and returns the SHA-256 of its MANIFEST.json. The bundle appears whole or not at
+// all. A bundle that stands there already is replaced in one step; anything else that is not an empty folder is refused.
+// The exported model is run first: Export fails when it does not reproduce the engine's error on the test images.
+func Export(ctx context.Context, dir string, b Bundle) (manifest string, err error) {
+	sum, err := export(ctx, dir, b)
+	if err != nil {
+		return "", fmt.Errorf("export to %s: %w", dir, err)
+	}
+	return sum, nil
+}
+
+func export(ctx context.Context, dir string, b Bundle) (string, error) {
+	target, err := prepare(dir) // before the work, so that a wrong -o is said at once
+	if err != nil {
+		return "", err
+	}
+	files, err := b.files(ctx)
+	if err != nil {
+		return "", err
+	}
+	m := Manifest{
+		Format: bundleFormat, Study: b.Study, Trial: b.Trial, Data: b.Data, Seed: b.Seed,
+		Versions: map[string]string{
+			"go": runtime.Version(), "onnx_ir": fmt.Sprint(irVersion), "onnx_opset": fmt.Sprint(opset),
+		},
+		Files: map[string]FileEntry{},
+	}
+	for k, v := range b.Versions {
+		m.Versions[k] = v
+	}
+	for name, body := range files {
+		m.Files[name] = FileEntry{Size: int64(len(body)), SHA256: digest(body)}
+	}
+	if files[manifestFile], err = document(m); err != nil {
+		return "", err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	return digest(files[manifestFile]), target.write(files)
+}
+
+// files makes every file but the manifest.
+func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
+	c, weights, err := DecodeModel(b.Model)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.check(c); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{weightsFile: b.Model, curvesFile: b.Curves}
+	if files[modelFile], files[encoderFile], err = ONNX(c, weights); err != nil {
+		return nil, err
+	}
+	check, err := b.claim(ctx, c, weights, files[modelFile])
+	if err != nil {
+		return nil, err
+	}
+	files[metricsFile], err = document(metricsDocument{
+		Study: b.Study, Trial: b.Trial, Metrics: numbers(b.Metrics), Test: numbers(b.TestMetrics), Check: check,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if files[samplesFile], err = Samples(b.Samples.Take(pictureImages)); err != nil {
+		return nil, err
+	}
+	shown := b.Test.Take(pictureImages)
+	originals := values(shown)
+	files[reconstructionsFile], err = Strip(originals, b.Reconstructions[:len(originals)], c.Height, c.Width, c.Channels)
+	if err != nil {
+		return nil, err
+	}
+	files[configFile] = b.config()
+	files[cardFile] = b.card(c, check)
+	return files, nil
+}
+
+// check says what of a bundle does not fit together.
+func (b Bundle) check(c model.Config) error {
+	for what, s := range map[string]*dataset.Images{"samples": b.Samples, "test images": b.Test} {
+		if s.Len() == 0 {
+			return fmt.Errorf("there are no %s", what)
+		}
+		if s.Height != c.Height || s.Width != c.Width || s.Channels != c.Channels {
+			return fmt.Errorf("the %s are %dx%d with %d channels, the model's images %dx%d with %d",
+				what, s.Height, s.Width, s.Channels, c.Height, c.Width, c.Channels)
+		}
+	}
+	switch {
+	case len(b.Reconstructions) != len(b.Test.Pixels):
+		return fmt.Errorf("there are %d values of reconstructions for %d of test images", len(b.Reconstructions), len(b.Test.Pixels))
+	case len(b.Curves) == 0:
+		return errors.New("there is no chart of the curves")
+	case b.Study == "" || b.Data.Name == "":
+		return errors.New("the study or its data set has no name")
+	}
+	return nil
+}
+
+// claim computes the bundle's figure from what the engine made of the test images, and makes sure that the exported
+// model comes to the same.
+func (b Bundle) claim(ctx context.Context, c model.Config, weights []trainer.Tensor, onnx []byte) (Check, error) {
+	first := min(CheckImages, b.Test.Len())
+	set := b.Test.Take(first)
+	claimed := meanSquares(set, func(i int) float32 { return min(max(b.Reconstructions[i], 0), 1) })
+	found, err := evaluate(ctx, onnx, set)
+	if err != nil {
+		return Check{}, err
+	}
+	if !near(found, claimed) {
+		return Check{}, fmt.Errorf("the exported model has a mean squared error of %.9f on the first %d test images, the trained one %.9f: "+
+			"they should agree to %g; please report this with the study's sweep file", found, first, claimed, mseTolerance)
+	}
+	return Check{Set: "test", First: first, MSE: study.Number(claimed)}, nil
+}
+
+// near holds for two NaN too: a model that was exported although it diverged is at least the same one.
+func near(a, b float64) bool {
+	return math.Abs(a-b) <= mseTolerance || math.IsNaN(a) && math.IsNaN(b)
+}
+
+// evaluate is the mean squared error of a model on images.
+func evaluate(ctx context.Context, onnx []byte, set *dataset.Images) (float64, error) {
+	m, err := ReadONNX(onnx)
+	if err != nil {
+		return 0, err
+	}
+	shape := []int{set.Channels, set.Height, set.Width}
+	if !slices.Equal(m.input, shape) || !slices.Equal(m.output, shape) {
+		return 0, fmt.Errorf("the model turns %v into %v, but the images are %v", m.input, m.output, shape)
+	}
+	// Model and data set differ in the order of the axes.
+	c, plane := set.Channels, set.Height*set.Width
+	place := func(i int) int { // of value i of NHWC in NCHW
+		size := c * plane
+		n, rest := i/size, i%size
+		return n*size + rest%c*plane + rest/c
+	}
+	input := make([]float32, len(set.Pixels))
+	for i, v := range values(set) {
+		input[place(i)] = v
+	}
+	output, err := m.Run(ctx, input)
+	if err != nil {
+		return 0, err
+	}
+	return meanSquares(set, func(i int) float32 { return output[place(i)] }), nil
+}
+
+// meanSquares is the mean squared error of a reconstruction, whose value i in the order of set is at(i).
+func meanSquares(set *dataset.Images, at func(i int) float32) float64 {
+	sum := 0.0
+	for i, v := range values(set) {
+		d := float64(at(i)) - float64(v)
+		sum += d * d
+	}
+	return sum / float64(len(set.Pixels))
+}
+
+// values gives the pixels as the model sees them: divided by 255.
+func values(s *dataset.Images) []float32 {
+	out := make([]float32, len(s.Pixels))
+	for i, p := range s.Pixels {
+		out[i] = float32(p) / 255
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+package checkpoint
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sweep/study"
+)
+
+// The files of a bundle. The manifest lists all others.
+const (
+	manifestFile        = "MANIFEST.json"
+	modelFile           = "model.onnx"
+	encoderFile         = "encoder.onnx"
+	weightsFile         = "model.safetensors"
+	configFile          = "config.yaml"
+	metricsFile         = "metrics.json"
+	samplesFile         = "samples.png"
+	reconstructionsFile = "reconstructions.png"
+	curvesFile          = "curves.svg"
+	cardFile            = "README.md"
+)
+
+func bundleFiles() []string {
+	return []string{
+		modelFile, encoderFile, weightsFile, configFile, metricsFile, samplesFile, reconstructionsFile, curvesFile, cardFile,
+	}
+}
+
+const bundleFormat = "sweep bundle 1"
+
+// Manifest is MANIFEST.json of a bundle: what it is of, and the size and SHA-256 of each other file.
+type Manifest struct {
+	Format   string               `json:"format"`
+	Study    string               `json:"study"`
+	Trial    int                  `json:"trial"`
+	Data     study.Data           `json:"data"`
+	Seed     uint64               `json:"seed"`
+	Versions map[string]string    `json:"versions"`
+	Files    map[string]FileEntry `json:"files"`
+}
+
+// FileEntry is a file in a manifest.
+type FileEntry struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"` // lower-case hex
+}
+
+// Check is the claim of a bundle that anyone can repeat: the mean squared error of model.onnx on the first images of a
+// set, over all values of pixels/255.
+type Check struct {
+	Set   string       `json:"set"` // "test"
+	First int          `json:"first"`
+	MSE   study.Number `json:"mse"`
+}
+
+// metricsDocument is metrics.json.
+type metricsDocument struct {
+	Study   string                  `json:"study"`
+	Trial   int                     `json:"trial"`
+	Metrics map[string]study.Number `json:"metrics"`
+	Test    map[string]study.Number `json:"test_metrics"`
+	Check   Check                   `json:"check"`
+}
+
+func numbers(m map[string]float64) map[string]study.Number {
+	out := make(map[string]study.Number, len(m))
+	for k, v := range m {
+		out[k] = study.Number(v)
+	}
+	return out
+}
+
+func document(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(b, '\n'), err
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// errNoBundle says that a folder is no bundle of ours, whatever else it is.
+var errNoBundle = errors.New("this is no bundle: a folder written by `sweep export` has a " + manifestFile)
+
+// ReadManifest reads the manifest of the bundle in dir, without looking at the other files.
+func ReadManifest(dir string) (Manifest, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return m, fmt.Errorf("read the bundle %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+func readManifest(dir string) (m Manifest, err error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return m, errors.New("there is no such folder; `sweep export STUDY -o DIR` makes one")
+	case err != nil:
+		return m, err
+	case !info.IsDir():
+		return m, errNoBundle
+	}
+	b, err := readSmall(dir, manifestFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, errNoBundle
+	}
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, fmt.Errorf("%s is not readable: %w", manifestFile, err)
+	}
+	if m.Format != bundleFormat {
+		return m, fmt.Errorf("%s has the format %q, but this sweep reads %q", manifestFile, m.Format, bundleFormat)
+	}
+	for name := range m.Files {
+		if name == "." || name == manifestFile || !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) {
+			return m, fmt.Errorf("%s lists %q, which is no name of a file of a bundle", manifestFile, name)
+		}
+	}
+	for _, name := range bundleFiles() {
+		if _, ok := m.Files[name]; !ok {
+			return m, fmt.Errorf("%s does not list %s", manifestFile, name)
+		}
+	}
+	return m, nil
+}
+
+// readSmall reads a document of a bundle, which is never large.
+func readSmall(dir, name string) ([]byte, error) {
+	const most = 16 << 20
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", name, most)
+	}
+	return b, err
+}
+
+// checkFiles compares every file with its entry and says all that is wrong, one error a file.
+func (m Manifest) checkFiles(dir string) (bytes int64, err error) {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
+		want := m.Files[name]
+		size, sum, err := sumFile(filepath.Join(dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = fmt.Errorf("%s is missing", name)
+		case err != nil:
+		case size != want.Size:
+			err = fmt.Errorf("%s has %d bytes, but %s says %d", name, size, manifestFile, want.Size)
+		case sum != want.SHA256:
+			err = fmt.Errorf("%s has the SHA-256 %s, but %s says %s", name, sum, manifestFile, want.SHA256)
+		}
+		errs = append(errs, err)
+		bytes += size
+	}
+	return bytes, errors.Join(errs...)
+}
+
+func sumFile(path string) (int64, string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	return n, hex.EncodeToString(h.Sum(nil)), err
+}

@@ -1,0 +1,120 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// target is where a bundle goes.
+type target struct {
+	path    string // absolute, links followed
+	replace bool   // an empty folder or a bundle of ours stands there
+}
+
+// prepare looks at what is at dir. Nothing is written but the folders above it.
+func prepare(dir string) (target, error) {
+	if dir == "" {
+		return target{}, errors.New("no folder is named: use -o DIR")
+	}
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return target{}, err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	entries, err := os.ReadDir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return target{path: path}, os.MkdirAll(filepath.Dir(path), 0o755)
+	case err != nil:
+		if info, e := os.Stat(path); e == nil && !info.IsDir() {
+			return target{}, errors.New("there is a file of that name; name another folder with -o")
+		}
+		return target{}, err
+	case len(entries) == 0:
+		return target{path: path, replace: true}, nil
+	}
+	m, err := readManifest(path)
+	if err != nil {
+		return target{}, errors.New("the folder is not empty and holds no bundle of sweep's, so it is left alone; name a new folder with -o")
+	}
+	for _, e := range entries {
+		if _, ours := m.Files[e.Name()]; !ours && e.Name() != manifestFile {
+			return target{}, fmt.Errorf("the folder holds a bundle and also %s, which is not of it and would be lost; move that away or name a new folder with -o", e.Name())
+		}
+	}
+	return target{path: path, replace: true}, nil
+}
+
+// write makes the folder beside its place, has the disk confirm it, and only then moves it there.
+func (t target) write(files map[string][]byte) error {
+	parent := filepath.Dir(t.path)
+	temp, err := os.MkdirTemp(parent, "."+filepath.Base(t.path)+".part-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp) // after a replacement it holds the old bundle
+	if err := writeSynced(temp, files); err != nil {
+		return err
+	}
+	if err := os.Chmod(temp, 0o755); err != nil { // MkdirTemp made it private
+		return err
+	}
+	if err := syncFolder(temp); err != nil {
+		return err
+	}
+	if t.replace {
+		err = exchange(temp, t.path)
+	} else {
+		err = os.Rename(temp, t.path)
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(parent)
+}
+
+// writeSynced writes all files before it waits for the disk, which then has less to do than file by file.
+func writeSynced(dir string, files map[string][]byte) (err error) {
+	var open []*os.File
+	defer func() {
+		for _, f := range open {
+			if e := f.Close(); err == nil {
+				err = e
+			}
+		}
+	}()
+	for name, body := range files {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		open = append(open, f)
+		if _, err := f.Write(body); err != nil {
+			return err
+		}
+	}
+	for _, f := range open {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exchangeByTurns puts the folder fresh where old is, and old where fresh was. For a moment neither is there; when the
+// second step fails the first is taken back.
+func exchangeByTurns(fresh, old string) error {
+	aside := fresh + ".old"
+	if err := os.Rename(old, aside); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, old); err != nil {
+		return errors.Join(err, os.Rename(aside, old))
+	}
+	return os.Rename(aside, fresh)
+}

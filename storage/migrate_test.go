@@ -2,12 +2,14 @@ package storage_test
 
 import (
 	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	_ "github.com/mattn/go-sqlite3"
@@ -75,6 +77,35 @@ func TestEarlierSchemas(t *testing.T) {
 				t.Errorf("opened again it differs:\n%s", d)
 			}
 		})
+	}
+}
+
+// Who starts to look while another process, just starting too, brings the file up to date waits for it.
+func TestReaderWaitsForMigration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sweep.db")
+	execSQL(t, path, readAll(t, "testdata/schema-0001.sql"))
+	l, err := storage.Lock(path, storage.Holder{Study: "suite", Command: "sweep run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		db, err := storage.Open(t.Context(), path, storage.Options{})
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	time.Sleep(250 * time.Millisecond)
+	writer, err := storage.Open(t.Context(), path, storage.Options{Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Errorf("the reader: %v", err)
+	}
+	if err := errors.Join(writer.Close(), l.Release()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -87,20 +87,26 @@ func (db *DB) open(ctx context.Context, write bool) error {
 	if write {
 		return nil
 	}
-	version, err := schemaVersion(ctx, db.read)
-	if err != nil {
-		return err
-	}
-	if err := checkVersion(db.path, version); err != nil {
-		return err
-	}
-	if version == newestSchema() {
-		return nil
-	}
-	// An older file: bring it up to date, which only who holds the lock may do.
-	l, err := Lock(db.path, Holder{Command: "migrate"})
-	if err != nil {
-		return err
+	// An older file is brought up to date, which only who holds the lock may do. A sweep that is just starting may hold
+	// it and do so this moment: wait for it a little.
+	var l *FileLock
+	for try := 0; ; try++ {
+		version, err := schemaVersion(ctx, db.read)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(db.path, version); err != nil {
+			return err
+		}
+		if version == newestSchema() {
+			return nil
+		}
+		if l, err = Lock(db.path, Holder{Command: "migrate"}); err == nil {
+			break
+		}
+		if !errors.Is(err, ErrInUse) || try == 20 {
+			return err
+		}
 	}
 	defer l.Release()
 	w, err := db.writer()

@@ -119,6 +119,18 @@ type State struct {
 	Stop    StopState
 }
 
+// Finished is the state of a trial that is only to be evaluated: its weights, with an optimiser that has not begun.
+func Finished(weights []Tensor) *State {
+	zeros := func() []Tensor {
+		out := make([]Tensor, len(weights))
+		for i, t := range weights {
+			out[i] = Tensor{Name: t.Name, Shape: t.Shape, Data: make([]float32, len(t.Data))}
+		}
+		return out
+	}
+	return &State{Weights: weights, M: zeros(), V: zeros()}
+}
+
 // StopState is the early-stopping counter and the summary of the best epoch, which live above the engine.
 type StopState struct {
 	BestEpoch int                `json:"best_epoch"` // 0: none yet

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sweep/trainer/dataset"
+)
+
+func (a *app) dataVerb() *cobra.Command {
+	c := &cobra.Command{
+		Use: "data", Short: "Data sets: where, how many, checksums", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.listData() },
+	}
+	c.AddCommand(
+		&cobra.Command{
+			Use: "list", Short: "The data sets and where they lie", Args: usageArgs(cobra.NoArgs),
+			RunE: func(c *cobra.Command, _ []string) error { return a.listData() },
+		},
+		&cobra.Command{
+			Use: "fetch NAME", Short: "Fetch a data set into --data", Args: usageArgs(cobra.ExactArgs(1)),
+			RunE: func(c *cobra.Command, args []string) error { return a.fetch(c.Context(), args[0]) },
+		},
+		&cobra.Command{
+			Use: "verify NAME", Short: "Check the SHA-256 of each file", Args: usageArgs(cobra.ExactArgs(1)),
+			RunE: func(c *cobra.Command, args []string) error { return a.verifyData(c.Context(), args[0]) },
+		},
+	)
+	return c
+}
+
+func (a *app) listData() error {
+	var rows [][]string
+	for _, s := range dataset.List(a.data) {
+		state, where := "there", s.Where
+		switch {
+		case s.Problem != "":
+			state = "damaged"
+		case !s.Present:
+			state = "not there"
+		case where == "":
+			where = "made in memory"
+		}
+		rows = append(rows, []string{s.Name, state, fmt.Sprint(s.Train), fmt.Sprint(s.Test), where, s.Doc})
+		if s.Problem != "" {
+			fmt.Fprintf(a.err, "%s: %s\n", s.Name, s.Problem)
+		}
+	}
+	table(a.out, []string{"NAME", "STATE", "TRAIN", "TEST", "WHERE", "WHAT"}, map[string]bool{"TRAIN": true, "TEST": true}, rows)
+	return nil
+}
+
+// verifyData checks every file of a data set.
+func (a *app) verifyData(ctx context.Context, name string) error {
+	checks, err := dataset.Verify(ctx, name, a.data)
+	if err != nil {
+		return err
+	}
+	bad := 0
+	for _, c := range checks {
+		if c.Err != nil {
+			bad++
+			fmt.Fprintf(a.out, "BAD  %v\n", c.Err)
+			continue
+		}
+		fmt.Fprintf(a.out, "ok   %s  %s\n", c.SHA256, c.File)
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d files of %s are not right: `sweep data fetch %[3]s` replaces them", bad, len(checks), name)
+	}
+	return nil
+}
+
+// fetch downloads a data set and shows how far it is.
+func (a *app) fetch(ctx context.Context, name string) error {
+	if err := dataset.Fetch(ctx, name, a.data, a.downloading()); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "%s is in %s, every file verified\n", name, a.data)
+	return nil
+}
+
+// choose takes the first data set of a list that is there or can be fetched.
+func (a *app) choose(ctx context.Context, names []string, offline bool) (dataset.Source, string, error) {
+	return dataset.Choose(ctx, names, a.data, offline, func(ctx context.Context, name, dir string) error {
+		fmt.Fprintf(a.err, "%s is not in %s: fetching it\n", name, dir)
+		return dataset.Fetch(ctx, name, dir, a.downloading())
+	})
+}
+
+// downloading returns a progress function that says on stderr how far a download is: in place on a terminal, at every
+// tenth elsewhere.
+func (a *app) downloading() dataset.Progress {
+	_, tty := terminal(a.err)
+	shown := int64(-1)
+	return func(done, total int64) {
+		if total <= 0 {
+			return
+		}
+		switch percent := done * 100 / total; {
+		case tty && percent != shown:
+			fmt.Fprintf(a.err, "\rfetching: %3d%% of %s", percent, size(total))
+			if shown = percent; percent == 100 {
+				fmt.Fprintln(a.err)
+			}
+		case !tty && percent/10 != shown:
+			shown = percent / 10
+			fmt.Fprintf(a.err, "fetching: %d%% of %s\n", shown*10, size(total))
+		}
+	}
+}

@@ -1,0 +1,138 @@
+//go:build slow
+
+package main_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A sweep without history or pruner, so that its table is one thing whatever the order of work.
+const killSweep = `
+name: kill
+method: random
+metric: {name: val_mse, goal: minimize}
+run_cap: 8
+parameters:
+  lr:     {distribution: log_uniform_values, min: 0.0005, max: 0.005}
+  batch:  {values: [32, 64]}
+  latent: {distribution: int_uniform, min: 8, max: 64}
+  loss:   {values: [mse, mae]}
+  depth:   {value: 2}
+  filters: {value: [8, 16]}
+sweep:
+  trainer: cae
+  data: {name: shapes, train: 2000, validation: 400}
+  epochs: 8
+  seed: 7
+`
+
+const killRounds = 20
+
+// TestSlowKill kills a sweep without warning at random moments, drawn so that on average one epoch ends between two,
+// lets it finish, and compares every number with an undisturbed run.
+func TestSlowKill(t *testing.T) {
+	bin := buildSweep(t)
+	for _, workers := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
+			dir := t.TempDir()
+			spec := filepath.Join(dir, "kill.yaml")
+			if err := os.WriteFile(spec, []byte(killSweep), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			calm, killed := filepath.Join(dir, "calm.db"), filepath.Join(dir, "killed.db")
+			command := func(db string) *exec.Cmd {
+				return exec.Command(bin, "run", spec, "--db", db, "--offline", "--workers", fmt.Sprint(workers))
+			}
+			begin := time.Now()
+			if out, err := command(calm).CombinedOutput(); err != nil {
+				t.Fatalf("undisturbed run: %v\n%s", err, out)
+			}
+			epoch := time.Since(begin) / (8 * 8) // of the whole pool
+			t.Logf("undisturbed: %v, an epoch ends every %v", time.Since(begin), epoch)
+
+			r := rand.New(rand.NewPCG(uint64(workers), 20))
+			for round := range killRounds {
+				c := command(killed)
+				// From the moment the pool works: twice the epoch at most, once on average.
+				wait := time.Duration(r.Float64() * 2 * float64(epoch))
+				if !killAfter(t, c, wait) {
+					t.Fatalf("the sweep was over before kill %d: it was meant to survive %d", round+1, killRounds)
+				}
+			}
+			if out, err := command(killed).CombinedOutput(); err != nil {
+				t.Fatalf("last run: %v\n%s", err, out)
+			}
+			want, _ := results(t, bin, calm)
+			got, resumed := results(t, bin, killed)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("killed and undisturbed tables differ (-undisturbed +killed):\n%s", d)
+			}
+			if resumed == 0 {
+				t.Error("no attempt resumed from a checkpoint: every one began from nothing")
+			}
+			t.Logf("%d kills, %d attempts resumed from a checkpoint", killRounds, resumed)
+		})
+	}
+}
+
+// killAfter starts a sweep, waits until it works and then as long as told, and kills it. It reports whether it was
+// still running then.
+func killAfter(t *testing.T, c *exec.Cmd, wait time.Duration) bool {
+	t.Helper()
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() && !strings.Contains(lines.Text(), "study kill") {
+	}
+	time.Sleep(wait)
+	c.Process.Kill() //nolint:errcheck // it may be over already, which Wait tells
+	err = c.Wait()
+	return err != nil && c.ProcessState.ExitCode() == -1
+}
+
+// results reads a study's whole table and the history of every trial, without what is time, and counts the attempts
+// that resumed.
+func results(t *testing.T, bin, db string) (table []map[string]any, resumed int) {
+	t.Helper()
+	for n := range 8 {
+		out, err := exec.Command(bin, "show", "kill", fmt.Sprint(n), "--json", "--db", db).Output()
+		if err != nil {
+			t.Fatalf("show %d: %v", n, err)
+		}
+		var v map[string]any
+		if err := json.Unmarshal(out, &v); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range v["attempt_list"].([]any) {
+			if step, ok := a.(map[string]any)["resumed_step"].(float64); ok && step > 0 {
+				resumed++
+			}
+		}
+		for _, k := range []string{"attempt_list", "attempts", "duration_s"} {
+			delete(v, k)
+		}
+		for _, part := range []string{"metrics", "history"} {
+			m := v[part].(map[string]any)
+			delete(m, "epoch_s")
+			delete(m, "images_per_s")
+		}
+		table = append(table, v)
+	}
+	return table, resumed
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sweep/study"
+	"sweep/study/sampler"
+	"sweep/study/spec"
+	"sweep/trainer"
+	"sweep/trainer/dataset"
+)
+
+// planView is what `sweep plan --json` prints.
+type planView struct {
+	Name           string         `json:"name"`
+	Method         string         `json:"method"`
+	Trials         int            `json:"trials"`
+	Epochs         int            `json:"epochs"`
+	Space          study.Space    `json:"space"`
+	Configurations *study.Number  `json:"configurations"` // null: a continuous range, no end of them
+	Data           study.DataSpec `json:"data"`
+	Warnings       []string       `json:"warnings"`
+	Workers        int            `json:"workers"`
+	// The rate is measured on this machine on a few configurations; the times assume no trial stops early.
+	ImagesPerS float64 `json:"images_per_s"` // one worker
+	TrialS     float64 `json:"trial_s"`
+	SweepS     float64 `json:"sweep_s"`
+}
+
+func (a *app) planVerb() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "plan SPEC", Short: "Dry run: space, number of configurations, warnings, cost; nothing is written", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, warnings, err := a.readSpec(args[0], runFlags{set: func(string) bool { return false }})
+			if err != nil {
+				return err
+			}
+			p, err := plan(c.Context(), s, a.now)
+			if err != nil {
+				return err
+			}
+			p.Warnings = append(p.Warnings, warnings...)
+			if asJSON {
+				return printJSON(a.out, p)
+			}
+			a.showPlan(p)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// The estimate trains a few configurations for a moment each.
+const (
+	planSamples  = 3
+	planMoment   = 700 * time.Millisecond
+	planTrain    = 1024 // images of the generated set, whatever the sweep trains on: the arithmetic is the same
+	planSmallest = 256
+)
+
+func plan(ctx context.Context, s study.Spec, now func() time.Time) (planView, error) {
+	p := planView{Name: s.Name, Method: s.Method, Trials: s.RunCap, Epochs: s.Epochs, Space: s.Space, Data: s.Data, Warnings: []string{}}
+	if n := study.Number(s.Space.Cardinality()); !math.IsInf(float64(n), 0) {
+		p.Configurations = &n
+	}
+	list := engines(s.Workers)
+	defer closeEngines(list)
+	p.Workers = len(list)
+	seconds, err := secondsPerImage(ctx, s, list[0], now)
+	if err != nil {
+		return p, err
+	}
+	p.ImagesPerS = 1 / seconds
+	// A validated image is one of three passes: forward, without the two of the gradient.
+	images := float64(s.Data.Train) + float64(s.Data.Validation)/3
+	p.TrialS = images * seconds * float64(s.Epochs)
+	p.SweepS = p.TrialS * math.Ceil(float64(s.RunCap)/float64(p.Workers))
+	return p, nil
+}
+
+// secondsPerImage is the mean time of a training image over configurations drawn at random.
+func secondsPerImage(ctx context.Context, s study.Spec, e trainer.Engine, now func() time.Time) (float64, error) {
+	random := s
+	random.Method = "random"
+	smp, err := sampler.New(random)
+	if err != nil {
+		return 0, err
+	}
+	source, err := dataset.Open("shapes", "")
+	if err != nil {
+		return 0, err
+	}
+	fake := study.Study{Spec: s}
+	fake.Spec.Data = study.DataSpec{Train: planTrain, Validation: planSmallest}
+	configure, err := configurer(fake, source)
+	if err != nil {
+		return 0, err
+	}
+	total := 0.0
+	for i := range planSamples {
+		params, err := smp.Sample(ctx, study.Ask{Number: i, Seed: s.Seed, Space: s.Space, Objective: s.Objective})
+		if err != nil {
+			return 0, err
+		}
+		c, err := configure(study.Grant{Spec: s, Params: params})
+		if err != nil {
+			return 0, fmt.Errorf("trial %d would fail: %w", i, err)
+		}
+		t, err := moment(ctx, e, c, now)
+		if err != nil {
+			return 0, fmt.Errorf("trial %d would fail: %w", i, err)
+		}
+		total += t
+	}
+	return total / planSamples, nil
+}
+
+// moment trains c for a moment and returns the seconds a training image took.
+func moment(ctx context.Context, e trainer.Engine, c trainer.Config, now func() time.Time) (float64, error) {
+	if err := e.Load(0, c, nil); err != nil {
+		return 0, err
+	}
+	defer e.Clear(0)
+	if _, err := e.Advance(ctx, 1); err != nil { // the first step also warms the caches
+		return 0, err
+	}
+	begin := now()
+	for images := 0; ; {
+		reports, err := e.Advance(ctx, 1)
+		if err != nil {
+			return 0, err
+		}
+		if len(reports) > 0 { // the epoch is over, its validation too
+			return reports[0].TrainTime.Seconds() / float64(reports[0].Train.Images), reports[0].Err
+		}
+		images += c.Batch
+		if d := now().Sub(begin); d > planMoment && images < planTrain-c.Batch {
+			return d.Seconds() / float64(images), nil
+		}
+	}
+}
+
+func (a *app) showPlan(p planView) {
+	fmt.Fprintf(a.out, "%s: %d trials of up to %d epochs, method %s\n\n", p.Name, p.Trials, p.Epochs, p.Method)
+	var rows [][]string
+	for _, d := range p.Space {
+		rows = append(rows, []string{"  " + d.Name, spec.Describe(d.Distribution)})
+	}
+	table(a.out, []string{"  PARAMETER", "VALUES"}, nil, rows)
+	configurations := "no end of them, a range is continuous"
+	if p.Configurations != nil {
+		configurations = fmt.Sprintf("%.0f", *p.Configurations)
+	}
+	fmt.Fprintf(a.out, "\nconfigurations: %s\n", configurations)
+	fmt.Fprintf(a.out, "data: the first there of %v, %d images to train on, %d to validate\n", p.Data.Names, p.Data.Train, p.Data.Validation)
+	fmt.Fprintf(a.out, "cost: about %s a trial, %s in all with %d at once (%.0f training images/s each, measured now; early stopping makes it less)\n",
+		duration(seconds(p.TrialS)), duration(seconds(p.SweepS)), p.Workers, p.ImagesPerS)
+	for _, w := range p.Warnings {
+		fmt.Fprintf(a.out, "warning: %s\n", w)
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"sweep/cmd/web/server"
+	"sweep/storage"
+	"sweep/study"
+)
+
+// runFlags are the flags of `sweep run`; those not given leave the sweep file's word.
+type runFlags struct {
+	name, devices, web string
+	workers, trials    int
+	seed               uint64
+	offline, json      bool
+	set                func(flag string) bool // was it given?
+}
+
+func (a *app) runVerb() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use: "run SPEC", Short: "Run a sweep file: create the study or continue it", Args: cobra.ExactArgs(1),
+		Long: `Run a sweep file. The study is named after the file, or as the file or --name says; one that exists is continued.
+Ctrl-C once saves every trial at its last epoch and ends with exit code 130; the same command goes on from there.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			f.set = c.Flags().Changed
+			return a.runSweep(c.Context(), args[0], f)
+		},
+	}
+	c.Flags().StringVar(&f.name, "name", "", "the study's `name`")
+	c.Flags().IntVar(&f.workers, "workers", 0, "trials at once; 0: one a core")
+	c.Flags().StringVar(&f.devices, "devices", "", "devices to train on, by comma: cpu")
+	c.Flags().IntVar(&f.trials, "trials", 0, "number of trials; may raise that of a study that exists")
+	c.Flags().Uint64Var(&f.seed, "seed", 0, "the study's seed")
+	c.Flags().BoolVar(&f.offline, "offline", false, "never fetch a data set")
+	c.Flags().StringVar(&f.web, "web", "", "serve the web UI too, on this `address`")
+	c.Flags().Lookup("web").NoOptDefVal = server.DefaultAddr
+	c.Flags().BoolVar(&f.json, "json", false, "print the result as one JSON document")
+	return c
+}
+
+// ran is what `sweep run --json` prints.
+type ran struct {
+	study.StudyView
+	Best *study.TrialView `json:"best"`
+}
+
+func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
+	if f.set("workers") && f.workers < 0 {
+		return usagef("--workers %d: give a number of trials at once, 0 for one a core", f.workers)
+	}
+	if f.set("trials") && f.trials < 1 {
+		return usagef("--trials %d: give at least 1", f.trials)
+	}
+	if err := checkDevices(f.devices); err != nil {
+		return err
+	}
+	spec, warnings, err := a.readSpec(file, f)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(a.err, "note: %s\n", w)
+	}
+	holder := storage.Holder{Study: spec.Name, Command: "sweep " + strings.Join(os.Args[1:], " "), Since: a.now()}
+	lock, err := storage.Lock(a.db, holder)
+	if err != nil {
+		return err
+	}
+	defer lock.Release() //nolint:errcheck // the system frees it too
+	db, err := storage.Open(ctx, a.db, storage.Options{Write: true})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	s, source, err := a.ensureStudy(ctx, db, spec, file, f)
+	if err != nil {
+		return err
+	}
+	if err := db.ClearWish(ctx, s.ID); err != nil {
+		return err
+	}
+	runner, pool, display, err := a.assemble(ctx, db, s, source, f)
+	if err != nil {
+		return err
+	}
+	defer closeEngines(pool.Engines)
+
+	// The server outlives the sweep on a terminal, so it has a context of its own.
+	web, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWeb()
+	var g errgroup.Group
+	if f.web != "" {
+		srv, err := server.New(server.Config{Addr: f.web, Store: db, Now: a.now})
+		if err != nil {
+			return err
+		}
+		holder.Web = srv.URL()
+		if err := lock.Update(holder); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.err, "web UI: %s\n", srv.URL())
+		g.Go(func() error { return srv.Serve(web) })
+	}
+	err = display.during(ctx, runner, func() error { return pool.Run(ctx) })
+	if err == nil {
+		err = a.report(ctx, db, s.Name, f.json)
+	}
+	if f.web != "" && err == nil && display.isTerminal() {
+		fmt.Fprintf(a.err, "the web UI stays at %s; Ctrl-C ends it\n", holder.Web)
+		<-ctx.Done()
+	}
+	stopWeb()
+	if werr := g.Wait(); err == nil {
+		err = werr
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		fmt.Fprintf(a.err, "interrupted: every trial is saved at its last epoch; the same command continues\n")
+	}
+	return err
+}
+
+// report prints how the study stands after the last trial.
+func (a *app) report(ctx context.Context, db *storage.DB, name string, asJSON bool) error {
+	s, err := db.Summary(ctx, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		out := ran{StudyView: s.View()}
+		if s.Best != nil {
+			v := s.Best.View()
+			out.Best = &v
+		}
+		if err := printJSON(a.out, out); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(a.out, "%s: %s\n", s.Name, counts(s.Counts))
+		if s.Best != nil {
+			fmt.Fprintf(a.out, "best: trial #%d, %s %s (%s)\n", s.Best.Number, s.Spec.Objective.Name, number(s.Best.Value), inline(s.Spec.Space, s.Best.Params))
+		}
+	}
+	over := s.Counts[study.Complete] + s.Counts[study.Pruned] + s.Counts[study.Failed]
+	if over > 0 && s.Counts[study.Failed] == over {
+		return fmt.Errorf("every trial failed: `sweep show %s 0` says why", s.Name)
+	}
+	if !asJSON && s.Best != nil {
+		fmt.Fprintf(a.err, "next: `sweep top %s`, `sweep web`, `sweep export %[1]s -o best/`\n", s.Name)
+	}
+	return nil
+}
+
+// inline prints the searched parameters on one line.
+func inline(space study.Space, p study.Params) string {
+	var parts []string
+	for _, d := range space.Searched() {
+		parts = append(parts, d.Name+" "+study.FormatValue(p[d.Name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (a *app) webVerb() *cobra.Command {
+	var addr string
+	c := &cobra.Command{
+		Use: "web", Short: "The web UI on a database, also beside a running sweep", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			db, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			srv, err := server.New(server.Config{Addr: addr, Store: db, Now: a.now})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.err, "web UI: %s (Ctrl-C ends it)\n", srv.URL())
+			return srv.Serve(c.Context())
+		},
+	}
+	c.Flags().StringVar(&addr, "addr", server.DefaultAddr, "`address` to listen on")
+	return c
+}
+
+// checkDevices accepts what a CPU build has.
+func checkDevices(list string) error {
+	if list == "" {
+		return nil
+	}
+	for _, d := range strings.Split(list, ",") {
+		if d = strings.TrimSpace(d); d != "cpu" {
+			return usagef("--devices %s: this build has no GPU support, its only device is cpu", d)
+		}
+	}
+	return nil
+}

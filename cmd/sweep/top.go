@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sweep/storage"
+	"sweep/study"
+)
+
+func (a *app) topVerb() *cobra.Command {
+	var n int
+	var sort string
+	var asJSON, asCSV bool
+	c := &cobra.Command{
+		Use: "top STUDY", Short: "The leaderboard", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if asJSON && asCSV {
+				return usagef("choose one of --json and --csv")
+			}
+			if n < 0 {
+				return usagef("-n %d: give a number of trials, 0 for all", n)
+			}
+			db, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			s, err := db.Summary(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			q := study.Query{Limit: n}
+			if q.Sort, q.Desc, err = sortKey(s.Spec, sort); err != nil {
+				return err
+			}
+			trials, err := allTrials(c.Context(), db, s.ID, q)
+			if err != nil {
+				return err
+			}
+			switch {
+			case asJSON:
+				views := make([]study.TrialView, len(trials))
+				for i, t := range trials {
+					views[i] = t.View()
+				}
+				return printJSON(a.out, views)
+			case asCSV:
+				return a.topCSV(s, trials)
+			}
+			a.topTable(s, trials)
+			return nil
+		},
+	}
+	c.Flags().IntVarP(&n, "number", "n", 20, "how many trials, 0 for all")
+	c.Flags().StringVar(&sort, "sort", "rank", "rank, number, state, duration, value, a parameter or a metric; a leading - turns it round")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&asCSV, "csv", false, "print CSV")
+	return c
+}
+
+// sortKey finds out what a word to sort by means.
+func sortKey(spec study.Spec, word string) (key string, desc bool, err error) {
+	word, desc = strings.CutPrefix(word, "-")
+	switch word {
+	case "rank", "number", "state", "duration", "value":
+		return word, desc, nil
+	case spec.Objective.Name:
+		return "value", desc, nil
+	}
+	if _, ok := spec.Space.Lookup(word); ok {
+		return "param:" + word, desc, nil
+	}
+	if m, ok := catalogue().Metric(word); ok {
+		return "metric:" + m.Key, desc, nil
+	}
+	return "", false, usagef("cannot sort by %q: use rank, number, state, duration, value, a parameter (%s) or a metric", word, names(spec.Space))
+}
+
+func names(s study.Space) string {
+	out := make([]string, len(s))
+	for i, d := range s {
+		out[i] = d.Name
+	}
+	return strings.Join(out, ", ")
+}
+
+// allTrials reads pages until the query's limit, or to the end.
+func allTrials(ctx context.Context, db *storage.DB, studyID int64, q study.Query) ([]study.Trial, error) {
+	const pageSize = 500
+	limit := q.Limit
+	var out []study.Trial
+	for {
+		q.Limit = pageSize
+		if limit > 0 {
+			q.Limit = min(pageSize, limit-len(out))
+		}
+		page, err := db.Query(ctx, studyID, q)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, page.Trials...)
+		if page.Next == "" || limit > 0 && len(out) >= limit {
+			return out, nil
+		}
+		q.After = page.Next
+	}
+}
+
+// shownMetrics are the metrics beside the objective that a table has room for.
+var shownMetrics = []string{"val_mse", "val_psnr", "val_ssim", "epoch"}
+
+func (a *app) topTable(s study.Summary, trials []study.Trial) {
+	searched := s.Spec.Space.Searched()
+	head := []string{"TRIAL", "STATE", s.Spec.Objective.Name}
+	right := map[string]bool{"TRIAL": true, s.Spec.Objective.Name: true, "TIME": true}
+	var metrics []string
+	for _, m := range shownMetrics {
+		if m != s.Spec.Objective.Name {
+			metrics = append(metrics, m)
+			head, right[m] = append(head, m), true
+		}
+	}
+	for _, d := range searched {
+		head = append(head, d.Name)
+		right[d.Name] = d.Distribution.Kind != study.Categorical
+	}
+	head = append(head, "TIME")
+	var rows [][]string
+	for _, t := range trials {
+		row := []string{fmt.Sprintf("#%d", t.Number), stateWord(t), number(t.Value)}
+		for _, m := range metrics {
+			v, ok := t.Metrics[m]
+			if !ok {
+				v = math.NaN()
+			}
+			row = append(row, number(v))
+		}
+		for _, d := range searched {
+			row = append(row, study.FormatValue(t.Params[d.Name]))
+		}
+		rows = append(rows, append(row, duration(t.Duration)))
+	}
+	table(a.out, head, right, rows)
+	fmt.Fprintf(a.err, "%s: %s; %s is to %s\n", s.Name, counts(s.Counts), s.Spec.Objective.Name, s.Spec.Objective.Direction)
+}
+
+func stateWord(t study.Trial) string {
+	if t.Reason != "" && t.State == study.Failed {
+		return fmt.Sprintf("failed (%s)", t.Reason)
+	}
+	return string(t.State)
+}
+
+// topCSV prints every parameter and metric, full precision, one trial a line.
+func (a *app) topCSV(s study.Summary, trials []study.Trial) error {
+	seen := map[string]bool{}
+	var metrics []string
+	for _, t := range trials {
+		for k := range t.Metrics {
+			if !seen[k] {
+				seen[k] = true
+				metrics = append(metrics, k)
+			}
+		}
+	}
+	slices.Sort(metrics)
+	head := []string{"number", "state", "value"}
+	for _, d := range s.Spec.Space {
+		head = append(head, "param."+d.Name)
+	}
+	for _, m := range metrics {
+		head = append(head, "metric."+m)
+	}
+	w := csv.NewWriter(a.out)
+	w.Write(append(head, "attempts", "duration_s")) //nolint:errcheck // csv keeps the first error for Error
+	for _, t := range trials {
+		v := t.View()
+		row := []string{fmt.Sprint(v.Number), string(v.State), ""}
+		if v.Value != nil {
+			row[2] = plain(float64(*v.Value))
+		}
+		for _, d := range s.Spec.Space {
+			row = append(row, exact(t.Params[d.Name]))
+		}
+		for _, m := range metrics {
+			cell := ""
+			if f, ok := t.Metrics[m]; ok {
+				cell = plain(f)
+			}
+			row = append(row, cell)
+		}
+		w.Write(append(row, fmt.Sprint(v.Attempts), plain(v.DurationS))) //nolint:errcheck // as above
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// plain prints a number so that it reads back the same.
+func plain(f float64) string { return fmt.Sprintf("%v", f) }
+
+// exact prints a parameter value without rounding.
+func exact(v any) string {
+	if f, ok := v.(float64); ok {
+		return plain(f)
+	}
+	return study.FormatValue(v)
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"sweep/storage"
+	"sweep/study"
+	"sweep/study/pruner"
+	"sweep/study/sampler"
+	"sweep/study/spec"
+	"sweep/trainer"
+	"sweep/trainer/checkpoint"
+	"sweep/trainer/cpu"
+	"sweep/trainer/dataset"
+	"sweep/trainer/kernel"
+)
+
+// catalogue is what the built-in trainer declares.
+func catalogue() study.Catalogue { return trainer.Catalogue(dataset.Catalogue()) }
+
+// readSpec reads and checks a sweep file and lays the flags over it.
+func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return study.Spec{}, nil, usagef("there is no sweep file %s: name one, such as sweeps/lr.yaml", file)
+	}
+	if err != nil {
+		return study.Spec{}, nil, usagef("read the sweep file: %w", err)
+	}
+	s, err := spec.Parse(spec.Source{Name: file, Text: text}, catalogue())
+	if err != nil {
+		return study.Spec{}, nil, err
+	}
+	if s.Name == "" {
+		s.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	}
+	if f.name != "" {
+		s.Name = f.name
+	}
+	if f.set("trials") {
+		s.RunCap = f.trials
+	}
+	if f.set("seed") {
+		s.Seed = f.seed
+	}
+	if f.set("workers") {
+		s.Workers = f.workers
+	}
+	return s, spec.Warnings(s), nil
+}
+
+// ensureStudy finds the study of a spec or creates it, and the data it was created with.
+func (a *app) ensureStudy(ctx context.Context, db *storage.DB, s study.Spec, file string, f runFlags) (study.Study, dataset.Source, error) {
+	st, err := db.Study(ctx, s.Name)
+	if errors.Is(err, study.ErrNotFound) {
+		return a.createStudy(ctx, db, s, f)
+	}
+	if err != nil {
+		return st, nil, err
+	}
+	source, _, err := a.choose(ctx, []string{st.Data.Name}, f.offline)
+	if err != nil {
+		return st, nil, fmt.Errorf("study %s was created on %s: %w", st.Name, st.Data.Name, err)
+	}
+	if err := a.continues(st, s, file, f); err != nil {
+		return st, nil, err
+	}
+	print, err := source.Fingerprint(st.Spec.Seed, st.Spec.Data.Train, st.Spec.Data.Validation)
+	if err != nil {
+		return st, nil, err
+	}
+	if print != st.Data.Fingerprint {
+		return st, nil, fmt.Errorf("the images of %s are not those that study %s was created with (%.12s, now %.12s): point --data to those, or start another study with --name",
+			st.Data.Name, st.Name, st.Data.Fingerprint, print)
+	}
+	if f.set("trials") && f.trials > st.Spec.RunCap {
+		if err := db.SetRunCap(ctx, st.ID, f.trials); err != nil {
+			return st, nil, err
+		}
+		st.Spec.RunCap = f.trials
+	}
+	if f.set("workers") {
+		st.Spec.Workers = f.workers // how many at once is no property of the study
+	}
+	fmt.Fprintf(a.err, "continuing study %s on %s\n", st.Name, st.Data.Name)
+	return st, source, nil
+}
+
+// continues checks that a sweep file still says what a study was created from.
+func (a *app) continues(st study.Study, s study.Spec, file string, f runFlags) error {
+	differ := spec.Diff(st.Spec, s)
+	switch {
+	case f.set("trials") && f.trials < st.Spec.RunCap:
+		differ = append(differ, fmt.Sprintf("--trials %d is below the study's %d, and it can only be raised", f.trials, st.Spec.RunCap))
+	case !f.set("trials") && s.RunCap > st.Spec.RunCap:
+		differ = append(differ, fmt.Sprintf("run_cap: %d in the study, %d in the file (say --trials %[2]d to raise it)", st.Spec.RunCap, s.RunCap))
+	}
+	if len(differ) == 0 {
+		return nil
+	}
+	return fmt.Errorf("study %s exists and was created from another sweep than %s says:\n  %s\nrun it beside the old one with --name NAME, or delete that with `sweep rm %[1]s`",
+		st.Name, file, strings.Join(differ, "\n  "))
+}
+
+func (a *app) createStudy(ctx context.Context, db *storage.DB, s study.Spec, f runFlags) (study.Study, dataset.Source, error) {
+	source, note, err := a.choose(ctx, s.Data.Names, f.offline)
+	if err != nil {
+		return study.Study{}, nil, err
+	}
+	print, err := source.Fingerprint(s.Seed, s.Data.Train, s.Data.Validation)
+	if err != nil {
+		return study.Study{}, nil, err
+	}
+	st, err := db.CreateStudy(ctx, s, study.Data{Name: source.Name(), Fingerprint: print}, a.now())
+	if err != nil {
+		return st, nil, err
+	}
+	fmt.Fprintf(a.err, "%s\nstudy %s: %d trials of up to %d epochs on %d images of %s, method %s\n",
+		note, s.Name, s.RunCap, s.Epochs, s.Data.Train, source.Name(), s.Method)
+	return st, source, nil
+}
+
+// assemble makes the runner and the pool of a study.
+func (a *app) assemble(ctx context.Context, db *storage.DB, s study.Study, source dataset.Source, f runFlags) (*study.Runner, *trainer.Pool, *display, error) {
+	smp, err := sampler.New(s.Spec)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	prn, err := pruner.New(s.Spec.Pruner)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d := newDisplay(a, s, f.json)
+	runner, err := study.NewRunner(ctx, study.RunnerConfig{
+		Study: s, Store: db, Sampler: smp, Pruner: prn, Now: a.now, Finished: d.finished,
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	configure, err := configurer(s, source)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("ask for this machine's name: %w", err)
+	}
+	pool := &trainer.Pool{
+		Work: runner, Engines: engines(s.Spec.Workers), Host: host, Now: a.now, Configure: configure,
+		Encode:      checkpoint.Encode,
+		Decode:      checkpoint.Decode,
+		EncodeModel: checkpoint.EncodeModel,
+		Strip:       checkpoint.Strip,
+	}
+	return runner, pool, d, nil
+}
+
+// configurer decodes grants of a study onto its data.
+func configurer(s study.Study, source dataset.Source) (func(study.Grant) (trainer.Config, error), error) {
+	train, validation, err := source.Split(s.Spec.Seed, s.Spec.Data.Train, s.Spec.Data.Validation)
+	if err != nil {
+		return nil, err
+	}
+	return func(g study.Grant) (trainer.Config, error) {
+		c, err := trainer.Decode(g.Params)
+		if err != nil {
+			return c, err
+		}
+		c.Train, c.Validation = train, validation
+		c.Channels, c.Height, c.Width = train.Channels, train.Height, train.Width
+		c.Epochs, c.Seed, c.Replicate = g.Spec.Epochs, g.Spec.Seed, g.Replicate
+		return c, c.Check()
+	}, nil
+}
+
+// engines makes one engine a core, or as many as asked for.
+func engines(workers int) []trainer.Engine {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	out := make([]trainer.Engine, workers)
+	for i := range out {
+		out[i] = cpu.New(fmt.Sprintf("cpu:%d", i), kernel.Best())
+	}
+	return out
+}
+
+func closeEngines(list []trainer.Engine) {
+	for _, e := range list {
+		e.Close() //nolint:errcheck // a core has nothing to give back
+	}
+}

@@ -397,6 +397,10 @@ func TestVerifyRefuses(t *testing.T) {
 		}
 	}
 	tests = append(tests,
+		test{"two files damaged", func(t *testing.T, dir string) {
+			flip("config.yaml")(t, dir)
+			must(t, os.Remove(filepath.Join(dir, "curves.svg")))
+		}, "; curves.svg is missing"},
 		test{"a prettier claim", edit("metrics.json", `"mse": 0.`, `"mse": 0.0`), "they differ by more than"},
 		test{"a claim of other images", edit("metrics.json", `"first": 12`, `"first": 13`), "they differ by more than"},
 		test{"a claim of another set", edit("metrics.json", `"set": "test"`, `"set": "train"`), `the set "train"`},
@@ -427,7 +431,7 @@ func TestVerifyRefuses(t *testing.T) {
 			must(t, os.CopyFS(dir, os.DirFS(good)))
 			c.damage(t, dir)
 			_, err := checkpoint.Verify(t.Context(), dir, openShapes)
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "verify "+dir) {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "verify "+dir) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})

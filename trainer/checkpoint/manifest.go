@@ -154,9 +154,9 @@ func readSmall(dir, name string) ([]byte, error) {
 	return b, err
 }
 
-// checkFiles compares every file with its entry and says all that is wrong, one error a file.
+// checkFiles compares every file with its entry and says in one line all that is wrong.
 func (m Manifest) checkFiles(dir string) (bytes int64, err error) {
-	var errs []error
+	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
 		want := m.Files[name]
 		size, sum, err := sumFile(filepath.Join(dir, name))
@@ -169,10 +169,15 @@ func (m Manifest) checkFiles(dir string) (bytes int64, err error) {
 		case sum != want.SHA256:
 			err = fmt.Errorf("%s has the SHA-256 %s, but %s says %s", name, sum, manifestFile, want.SHA256)
 		}
-		errs = append(errs, err)
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
 		bytes += size
 	}
-	return bytes, errors.Join(errs...)
+	if len(wrong) > 0 {
+		return bytes, errors.New(strings.Join(wrong, "; "))
+	}
+	return bytes, nil
 }
 
 func sumFile(path string) (int64, string, error) {

@@ -42,7 +42,7 @@ func declarations() []study.Declaration {
 		unbuilt("momentum", 0, 1, 0.9, "momentum of sgd"),
 		unbuilt("weight_decay", 0, 1, 0, "decay of the weights in a step"),
 		whole("warmup_epochs", 0, 1000, 0, "epochs over which the learning rate rises to lr"),
-		words("schedule", "constant", []string{"constant", "cosine", "step"}, nil, "the learning rate after warm-up"),
+		words("schedule", "constant", []string{"constant", "cosine", "step"}, nil, "the learning rate after warm-up: cosine falls to 0 at the last epoch, step to a tenth at the half and again at three quarters"),
 		whole("patience", 0, 1000, 5, "epochs without a better objective before the trial stops; 0: never"),
 		whole("depth", 1, 5, 3, "convolutions in the encoder, and transposed ones in the decoder"),
 		filters,

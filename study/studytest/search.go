@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing"
 
 	"sweep/study"
 )
@@ -64,8 +63,4 @@ func FormatTrials(trials []study.Trial) string {
 		fmt.Fprintf(&b, "%d %s %v %v %v\n", t.Number, t.State, t.Params, t.Value, t.Curve)
 	}
 	return b.String()
-}
-
-func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithCancel(t.Context())
 }

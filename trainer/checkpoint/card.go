@@ -99,14 +99,18 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	}
 	line("")
 	line("`test_…` are on the test set, which no trial was chosen by; the others are of the trial's best epoch. "+
-		"The mean squared error on the first %d test images is %s: `sweep verify` on this folder, or the program below, comes to the same.",
+		"The mean squared error on the first %d test images is %s: `sweep verify` comes to the same, and so does any ONNX runtime.",
 		check.First, strconv.FormatFloat(float64(check.MSE), 'g', 8, 64))
 	line("")
 	line("## Data and training")
 	line("")
 	line("- Data set %s: %d images trained on and %d validated on, drawn from its training files by seed %d. Fingerprint `%s`.",
 		b.Data.Name, b.Train, b.Validate, b.Seed, b.Data.Fingerprint)
-	line("- At most %d epochs; the weights are those of the epoch with the best %s (%s).", b.Epochs, b.Objective.Name, b.Objective.Direction)
+	best := "lowest"
+	if b.Objective.Direction == study.Maximize {
+		best = "highest"
+	}
+	line("- At most %d epochs; the weights are those of the epoch with the %s %s.", b.Epochs, best, b.Objective.Name)
 	line("- Parameters: %s.", b.parameters())
 	line("- `sweep run %s` trains it again.", configFile)
 	line("")
@@ -123,7 +127,8 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	line(`y = model.run(None, {"input": x})[0]  # (8, %d, %d, %d) in [0, 1]`, c.Channels, c.Height, c.Width)
 	line("```")
 	line("")
-	line("`%s` holds the same weights for any reader of the format, in the layout (y, x, in, out).", weightsFile)
+	line("`%s` holds the same weights for any reader of the format: convolutions as (y, x, in, out), transposed ones as (in, y, x, out), "+
+		"dense layers as (in, out), a map flattened as (y, x, channel).", weightsFile)
 	return []byte(s.String())
 }
 

@@ -65,32 +65,40 @@ type worker struct {
 	cost    time.Duration // how long the last checkpoint took to write
 }
 
+// work claims and trains until there is no more. What goes wrong with the store or the device is returned once: that the
+// drain then fails too is its consequence.
 func (w *worker) work(ctx context.Context) error {
-	for {
-		if ctx.Err() != nil {
-			return errors.Join(w.drain(ctx), ctx.Err())
+	for ctx.Err() == nil {
+		done, err := w.turn(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.drain(ctx) //nolint:errcheck // the first error counts
+			return err
 		}
-		err := w.fill(ctx)
-		if errors.Is(err, study.ErrDone) && len(w.runs) == 0 {
+		if done {
 			return nil
 		}
-		if err != nil && !errors.Is(err, study.ErrDone) {
-			return errors.Join(err, w.drain(ctx))
-		}
-		if len(w.runs) == 0 {
-			if err := w.renew(ctx); err != nil && ctx.Err() == nil {
-				return err
-			}
-			wait(ctx, idleWait)
-			continue
-		}
-		if err := w.advance(ctx); err != nil && ctx.Err() == nil {
-			return errors.Join(fmt.Errorf("train on %s: %w", w.engine.Device(), err), w.drain(ctx))
-		}
-		if err := w.renew(ctx); err != nil && ctx.Err() == nil {
-			return errors.Join(err, w.drain(ctx))
-		}
 	}
+	if err := w.drain(ctx); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// turn fills the slots, trains for a moment and asks whether to go on. It reports whether all work is done.
+func (w *worker) turn(ctx context.Context) (done bool, err error) {
+	err = w.fill(ctx)
+	if errors.Is(err, study.ErrDone) {
+		done, err = len(w.runs) == 0, nil
+	}
+	if err != nil || done {
+		return done, err
+	}
+	if len(w.runs) == 0 {
+		wait(ctx, idleWait)
+	} else if err := w.advance(ctx); err != nil {
+		return false, fmt.Errorf("train on %s: %w", w.engine.Device(), err)
+	}
+	return false, w.renew(ctx)
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -1,8 +1,11 @@
 package main_test
 
 import (
+	"bufio"
+	"io"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -23,4 +26,25 @@ func buildSweep(t *testing.T) string {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return filepath.Join(binDir, "sweep")
+}
+
+// waitFor starts a command and returns once it has said a word on stderr; the rest of its talk is read and dropped.
+func waitFor(t *testing.T, c *exec.Cmd, word string) {
+	t.Helper()
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill() }) //nolint:errcheck // it has usually ended
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), word) {
+			go io.Copy(io.Discard, stderr) //nolint:errcheck // ends with the process, whose Wait closes the pipe
+			return
+		}
+	}
+	t.Fatalf("%v ended without saying %q", c.Args, word)
 }

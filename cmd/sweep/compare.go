@@ -23,7 +23,7 @@ type compared struct {
 func (a *app) compareVerb() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "compare STUDY NUMBER NUMBER...", Short: "Only what differs between trials, side by side", Args: cobra.MinimumNArgs(3),
+		Use: "compare STUDY NUMBER NUMBER...", Short: "Only what differs between trials, side by side (2 to 8 trials)", Args: cobra.RangeArgs(3, 9),
 		RunE: func(c *cobra.Command, args []string) error {
 			db, err := a.open(c.Context())
 			if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,6 +55,14 @@ func (a *app) listData() error {
 
 // verifyData checks every file of a data set.
 func (a *app) verifyData(ctx context.Context, name string) error {
+	if err := knownData(name); err != nil {
+		return err
+	}
+	for _, s := range dataset.List(a.data) {
+		if s.Name == name && !s.Present && s.Problem == "" {
+			return fmt.Errorf("%s is not in %s: `sweep data fetch %[1]s` gets it, --data names another folder", name, a.data)
+		}
+	}
 	checks, err := dataset.Verify(ctx, name, a.data)
 	if err != nil {
 		return err
@@ -75,6 +84,9 @@ func (a *app) verifyData(ctx context.Context, name string) error {
 
 // fetch downloads a data set and shows how far it is.
 func (a *app) fetch(ctx context.Context, name string) error {
+	if err := knownData(name); err != nil {
+		return err
+	}
 	if err := dataset.Fetch(ctx, name, a.data, a.downloading()); err != nil {
 		return err
 	}
@@ -110,4 +122,16 @@ func (a *app) downloading() dataset.Progress {
 			fmt.Fprintf(a.err, "fetching: %d%% of %s\n", shown*10, size(total))
 		}
 	}
+}
+
+// knownData makes a wrong name a wrong use.
+func knownData(name string) error {
+	var names []string
+	for _, d := range dataset.Catalogue() {
+		if d.Name == name {
+			return nil
+		}
+		names = append(names, d.Name)
+	}
+	return usagef("there is no data set %q: the data sets are %s", name, strings.Join(names, ", "))
 }

@@ -108,16 +108,17 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// usageArgs makes a wrong number of arguments a wrong use.
+// usageArgs makes a wrong number of arguments a wrong use, in plain words.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if check == nil {
+		if check == nil || check(c, args) == nil {
 			return nil
 		}
-		if err := check(c, args); err != nil {
-			return usagef("%w: use it as `%s`", err, strings.TrimSuffix(c.UseLine(), " [flags]"))
+		use := strings.TrimSuffix(c.UseLine(), " [flags]")
+		if len(args) == 0 {
+			return usagef("something is missing: use it as `%s`", use)
 		}
-		return nil
+		return usagef("%d arguments do not fit: use it as `%s`", len(args), use)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -134,13 +133,9 @@ func (a *app) topTable(s study.Summary, trials []study.Trial) {
 	head = append(head, "TIME")
 	var rows [][]string
 	for _, t := range trials {
-		row := []string{fmt.Sprintf("#%d", t.Number), stateWord(t), number(t.Value)}
+		row := []string{fmt.Sprintf("#%d", t.Number), stateWord(t), number(objectiveOf(s.Spec, t))}
 		for _, m := range metrics {
-			v, ok := t.Metrics[m]
-			if !ok {
-				v = math.NaN()
-			}
-			row = append(row, number(v))
+			row = append(row, number(metricOf(t, m)))
 		}
 		for _, d := range searched {
 			row = append(row, study.FormatValue(t.Params[d.Name]))
@@ -211,4 +206,12 @@ func exact(v any) string {
 		return plain(f)
 	}
 	return study.FormatValue(v)
+}
+
+// objectiveOf is a finished trial's value, and the latest objective of one that runs.
+func objectiveOf(spec study.Spec, t study.Trial) float64 {
+	if t.State == study.Running {
+		return metricOf(t, spec.Objective.Name)
+	}
+	return t.Value
 }

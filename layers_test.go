@@ -30,10 +30,10 @@ var allowed = map[string][]string{
 	"trainer/plan":       {"trainer/kernel", "trainer/model", "trainer/op"},
 	"trainer/cpu":        {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model", "trainer/plan"},
 	"trainer/checkpoint": {"study", "trainer", "trainer/dataset", "trainer/model"},
-	"templates":          {"study", "templates/chart"},
+	"templates":          {"study", "templates/chart", "templates/static"},
 	"templates/chart":    {},
 	"templates/static":   {},
-	"cmd/web/server":     {"study", "storage", "templates", "templates/chart", "templates/static"},
+	"cmd/web/server":     {"study", "study/spec", "storage", "templates", "templates/chart", "templates/static"},
 	"cmd/web":            {"study", "storage", "cmd/web/server"},
 	"cmd/sweep": {
 		"study", "study/spec", "study/sampler", "study/pruner", "storage", "templates/chart", "cmd/web/server",

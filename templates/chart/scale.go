@@ -16,6 +16,7 @@ type Point struct{ X, Y float64 }
 // Scale maps a domain of values onto [0, 1].
 type Scale struct {
 	lo, hi float64 // of the domain, in the logarithm when log
+	step   float64 // between ticks, once Nice has chosen it
 	log    bool
 }
 
@@ -69,7 +70,7 @@ func (s Scale) Nice(n int) Scale {
 		return s
 	}
 	step := niceStep(s.hi-s.lo, n)
-	s.lo, s.hi = math.Floor(s.lo/step+1e-9)*step, math.Ceil(s.hi/step-1e-9)*step
+	s.lo, s.hi, s.step = math.Floor(s.lo/step+1e-9)*step, math.Ceil(s.hi/step-1e-9)*step, step
 	return s
 }
 
@@ -112,7 +113,10 @@ func (s Scale) Ticks(n int) []Tick {
 }
 
 func (s Scale) linearTicks(lo, hi float64, n int) []Tick {
-	step := niceStep(hi-lo, n)
+	step := s.step
+	if step == 0 {
+		step = niceStep(hi-lo, n)
+	}
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 	var out []Tick
 	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+step*1e-9; i++ {
@@ -134,11 +138,11 @@ func niceStep(width float64, n int) float64 {
 	}
 	mag := math.Pow(10, math.Floor(math.Log10(raw)))
 	switch r := raw / mag; {
-	case r < 1.5:
+	case r < 1.2:
 		return mag
-	case r < 3.5:
+	case r < 2.6:
 		return 2 * mag
-	case r < 7.5:
+	case r < 6:
 		return 5 * mag
 	}
 	return 10 * mag

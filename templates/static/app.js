@@ -76,6 +76,7 @@ function slider() {
     range.value = range.max;
     range.addEventListener("input", show);
     range.closest("[hidden]").hidden = false;
+    box.classList.add("sliding");
     show();
   }
 }

@@ -222,7 +222,14 @@ func TestPagesInBrowser(t *testing.T) {
 						}
 						t.Errorf("console: %s", line)
 					}
-					image, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+					// Whole pages cost most of the time, so they are only taken where somebody will look at them.
+					take := chromedp.CaptureScreenshot()
+					if os.Getenv("SWEEP_SCREENSHOTS") != "" {
+						take = chromedp.FullScreenshot(100)
+					} else if size.name != "" {
+						return
+					}
+					image, err := chromedp.Run(ctx, take)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -232,5 +239,125 @@ func TestPagesInBrowser(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// eval runs a script in the page and returns its result.
+func eval[T any](t *testing.T, ctx context.Context, script string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		t.Fatalf("%s: %v", script, err)
+	}
+	return v
+}
+
+// until waits for a condition of the page to hold.
+func until(t *testing.T, ctx context.Context, condition string) {
+	t.Helper()
+	late := time.Now().Add(10 * time.Second)
+	for !eval[bool](t, ctx, "Boolean("+condition+")") {
+		if time.Now().After(late) {
+			t.Fatalf("in vain waited for %s", condition)
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+}
+
+// What a reader does: look on while trials train, tick and compare, stop, change the theme, slide through epochs.
+func TestReaderInBrowser(t *testing.T) {
+	ctx := browser(t)
+	log := listen(t, ctx)
+	f := fixture(t)
+	base := strings.TrimSuffix(serve(t, server.Config{Store: f}).URL(), "/")
+	dir := shots(t)
+	visit := func(path string) {
+		t.Helper()
+		if err := chromedp.Do(ctx, chromedp.Navigate(base+path), chromedp.WaitReady("main")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shoot := func(name string) {
+		t.Helper()
+		image, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), image, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := chromedp.Do(ctx, appearance("light"), chromedp.EmulateViewport(1440, 900)); err != nil {
+		t.Fatal(err)
+	}
+	running, complete := f.find(1, study.Running), f.studies[0].Counts[study.Complete]
+	row := fmt.Sprintf("document.querySelector('#trial-%d')", running)
+
+	visit("/studies/lr?state=running")
+	until(t, ctx, "document.querySelector('#connection').dataset.state === 'live'")
+	order := eval[string](t, ctx, "[...document.querySelectorAll('tbody tr')].map(r => r.id).join()")
+	eval[any](t, ctx, row+".querySelector('input').click()")
+	eval[any](t, ctx, row+".querySelector('input').focus()")
+	f.change(1, running, func(d *study.Detail) {
+		d.State, d.Value, d.End = study.Complete, 0.0101, now
+		d.Curve = append(d.Curve[:len(d.Curve):len(d.Curve)], study.Sample{Step: 30, Value: 0.0101})
+	})
+	f.event(1, running, "finished")
+	until(t, ctx, row+".textContent.includes('0.01010')")
+	if got := eval[string](t, ctx, "[...document.querySelectorAll('tbody tr')].map(r => r.id).join()"); got != order {
+		t.Errorf("the rows moved under the reader: %s, before %s", got, order)
+	}
+	if !eval[bool](t, ctx, row+".querySelector('input').checked && document.activeElement === "+row+".querySelector('input')") {
+		t.Error("the tick or the focus was lost with the live update")
+	}
+	until(t, ctx, fmt.Sprintf("document.querySelector('#chips').textContent.includes('complete%d')", complete+1))
+	f.event(1, 212, "proposed")
+	until(t, ctx, "document.querySelector('#news').textContent === '1 new trial · refresh' && !document.querySelector('#news').hidden")
+
+	if !eval[bool](t, ctx, "document.querySelector('#compare-bar button[type=submit]').disabled") {
+		t.Error("one trial alone can be compared")
+	}
+	visit("/studies/lr")
+	eval[any](t, ctx, "document.querySelectorAll('tbody input')[1].click()")
+	shoot("ticked")
+	eval[any](t, ctx, "document.querySelector('#compare-bar button[type=submit]').click()")
+	until(t, ctx, fmt.Sprintf("location.search === '?trials=%d,2' || location.search.startsWith('?trials=%d,')", running, running))
+	until(t, ctx, "document.querySelectorAll('figure.chart').length > 4")
+
+	eval[any](t, ctx, "document.querySelector('[data-area]').dispatchEvent(new PointerEvent('pointermove', {clientX: 260, clientY: 300, bubbles: true}))")
+	if got := eval[string](t, ctx, "document.querySelector('[data-tip]').textContent"); !strings.HasPrefix(got, "epoch ") || !strings.Contains(got, fmt.Sprint("#", running)) {
+		t.Errorf("the crosshair says %q", got)
+	}
+
+	visit(fmt.Sprintf("/studies/lr/trials/%d", f.studies[0].Best.Number))
+	eval[any](t, ctx, "(() => { const r = document.querySelector('#epoch'); r.value = 1; r.dispatchEvent(new Event('input')); })()")
+	if got := eval[string](t, ctx, "[...document.querySelectorAll('figure.picture')].filter(f => !f.hidden).map(f => f.dataset.step).join() + ' ' + document.querySelector('output').textContent"); got != "10 epoch 10" {
+		t.Errorf("the slider shows %q", got)
+	}
+	eval[any](t, ctx, "document.querySelector('[data-area]').scrollIntoView({block: 'center'})")
+	eval[any](t, ctx, "(() => { const b = document.querySelector('[data-area]').getBoundingClientRect(); document.querySelector('[data-area]').dispatchEvent(new PointerEvent('pointermove', {clientX: b.left + b.width * 0.3, clientY: b.top + 20, bubbles: true})); })()")
+	shoot("crosshair")
+
+	before := eval[string](t, ctx, "getComputedStyle(document.documentElement).backgroundColor")
+	eval[any](t, ctx, "document.querySelector('#theme').click()")
+	after := eval[string](t, ctx, "getComputedStyle(document.documentElement).backgroundColor")
+	visit("/studies/lr")
+	if kept := eval[string](t, ctx, "getComputedStyle(document.documentElement).backgroundColor"); before == after || kept != after {
+		t.Errorf("the theme went from %s to %s, and to %s on the next page", before, after, kept)
+	}
+
+	eval[any](t, ctx, "document.querySelector('[data-dialog]').click()")
+	until(t, ctx, "document.querySelector('dialog').open")
+	shoot("stop-dialog")
+	eval[any](t, ctx, "document.querySelector('[data-close]').click()")
+	until(t, ctx, "!document.querySelector('dialog').open")
+	eval[any](t, ctx, "document.querySelector('[data-dialog]').click()")
+	eval[any](t, ctx, "document.querySelector('dialog form button.danger').click()")
+	until(t, ctx, "location.search === '?done=stop' && document.querySelector('.notice').textContent.includes('Stop requested')")
+	if got := f.wishes(); len(got) != 1 || got[0] != study.Stop {
+		t.Errorf("requests %v", got)
+	}
+	for _, line := range log.take() {
+		t.Errorf("console: %s", line)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sweep/study"
+	"sweep/study/spec"
 	"sweep/templates"
 )
 
@@ -16,52 +17,52 @@ func (s *Server) config(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec, file := sum.Spec, quote(fileName(sum.Name))
+	sp, file := sum.Spec, quote(fileName(sum.Name))
 	p := templates.ConfigPage{
-		Shell: s.shell(sum, "Config", "config"), YAML: specYAML(sum.Name, spec), YAMLURL: studyURL(sum.Name) + "/config.yaml",
+		Shell: s.shell(sum, "Config", "config"), YAML: string(specFile(sum)), YAMLURL: studyURL(sum.Name) + "/config.yaml",
 		Continue: s.commandLine("sweep run " + file),
 		Note:     "The same command starts and continues a study: finished trials stay, open ones go on from their last checkpoint. A higher run_cap, or --trials, adds trials; any other change of the file needs a new name.",
 	}
 	about := func(name, value string) { p.About = append(p.About, pair(name, value)) }
 	about("name", sum.Name)
-	if spec.Description != "" {
-		about("description", spec.Description)
+	if sp.Description != "" {
+		about("description", sp.Description)
 	}
-	about("method", spec.Method)
-	objective := spec.Objective.Name + ", " + string(spec.Objective.Direction)
-	if spec.Objective.Target != nil {
-		objective += ", until " + study.FormatValue(*spec.Objective.Target)
+	about("method", sp.Method)
+	objective := sp.Objective.Name + ", " + string(sp.Objective.Direction)
+	if sp.Objective.Target != nil {
+		objective += ", until " + study.FormatValue(*sp.Objective.Target)
 	}
 	about("metric", objective)
-	about("run_cap", templates.Plural(spec.RunCap, "trial"))
-	about("epochs", "at most "+templates.Count(spec.Epochs)+" a trial")
-	about("pruner", prunerWords(spec.Pruner))
-	about("trainer", spec.Trainer)
-	about("seed", fmt.Sprint(spec.Seed))
-	if spec.Workers > 0 {
-		about("workers", fmt.Sprint(spec.Workers))
+	about("run_cap", templates.Plural(sp.RunCap, "trial"))
+	about("epochs", "at most "+templates.Count(sp.Epochs)+" a trial")
+	about("pruner", prunerWords(sp.Pruner))
+	about("trainer", sp.Trainer)
+	about("seed", fmt.Sprint(sp.Seed))
+	if sp.Workers > 0 {
+		about("workers", fmt.Sprint(sp.Workers))
 	} else {
 		about("workers", "one a core, or the device pool")
 	}
-	about("retries", fmt.Sprint(spec.Retries))
-	about("keep_checkpoints", fmt.Sprint(spec.KeepCheckpoints))
+	about("retries", fmt.Sprint(sp.Retries))
+	about("keep_checkpoints", fmt.Sprint(sp.KeepCheckpoints))
 	about("created", templates.Ago(sum.Created, s.cfg.Now()).Title)
 	about("disk space", templates.Bytes(sum.Bytes).Text)
 
 	p.Data = []templates.Pair{pair("data set", sum.Data.Name)}
-	if len(spec.Data.Names) > 1 {
-		p.Data = append(p.Data, pair("chosen from", strings.Join(spec.Data.Names, ", ")))
+	if len(sp.Data.Names) > 1 {
+		p.Data = append(p.Data, pair("chosen from", strings.Join(sp.Data.Names, ", ")))
 	}
 	p.Data = append(p.Data,
-		pair("train", templates.Plural(spec.Data.Train, "image")),
-		pair("validation", templates.Plural(spec.Data.Validation, "image")),
+		pair("train", templates.Plural(sp.Data.Train, "image")),
+		pair("validation", templates.Plural(sp.Data.Validation, "image")),
 		templates.Pair{Name: "fingerprint", Value: templates.Value{Text: sum.Data.Fingerprint}})
-	for _, dim := range spec.Space {
+	for _, dim := range sp.Space {
 		if dim.Distribution.Single() {
-			p.Fixed = append(p.Fixed, pair(dim.Name, study.FormatValue(dim.Distribution.External(dim.Distribution.Low))))
+			p.Fixed = append(p.Fixed, pair(dim.Name, spec.Describe(dim.Distribution)))
 			continue
 		}
-		d := templates.Dimension{Name: dim.Name, Kind: string(dim.Distribution.Kind), Range: rangeWords(dim.Distribution), Size: "∞"}
+		d := templates.Dimension{Name: dim.Name, Kind: string(dim.Distribution.Kind), Range: spec.Describe(dim.Distribution), Size: "∞"}
 		if n := dim.Distribution.Cardinality(); !math.IsInf(n, 0) {
 			d.Size = templates.Count(int(n))
 		}
@@ -79,7 +80,7 @@ func (s *Server) configFile(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
 	w.Header().Set("Content-Disposition", attachment(fileName(sum.Name)))
-	write(w, r, http.StatusOK, []byte(specYAML(sum.Name, sum.Spec)))
+	write(w, r, http.StatusOK, specFile(sum))
 	return nil
 }
 
@@ -115,21 +116,9 @@ func prunerWords(p study.PrunerSpec) string {
 	return text
 }
 
-// rangeWords says what a distribution draws from.
-func rangeWords(d study.Distribution) string {
-	if d.Kind == study.Categorical {
-		words := make([]string, len(d.Choices))
-		for i, c := range d.Choices {
-			words[i] = study.FormatValue(c)
-		}
-		return strings.Join(words, ", ")
-	}
-	text := study.FormatValue(d.Low) + " to " + study.FormatValue(d.High)
-	if d.Log {
-		text += ", logarithmic"
-	}
-	if d.Step > 0 && !(d.Kind == study.Int && d.Step == 1) {
-		text += " in steps of " + study.FormatValue(d.Step)
-	}
-	return text
+// specFile is the sweep file that gives the study, defaults spelt out.
+func specFile(sum study.Summary) []byte {
+	s := sum.Spec
+	s.Name = sum.Name
+	return spec.Format(s)
 }

@@ -45,6 +45,9 @@ type fakeEvent struct {
 	studyID int64
 }
 
+// nanTrial is complete, but its value is not a number.
+const nanTrial = 17
+
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func newFake() *fake {
@@ -107,6 +110,7 @@ func (f *fake) newTrial(rng *rand.Rand, spec study.Spec, i, n int, live bool) st
 	}
 	epochs := 30
 	switch p := rng.Float64(); {
+	case i == nanTrial:
 	case live && i >= n-3:
 		t.State, epochs, t.Start, t.Attempts = study.Waiting, 0, time.Time{}, 0
 	case live && i >= n-11:
@@ -123,6 +127,7 @@ func (f *fake) newTrial(rng *rand.Rand, spec study.Spec, i, n int, live bool) st
 	}
 	history := make(map[string][]study.Sample)
 	floor := 0.011 + 2.2/float64(latent+160)*0.9 + 0.004*rng.Float64() + 12*math.Abs(lr-0.00082)
+	floor *= 1 + 0.8*math.Exp(-float64(i)/45) // a sampler that learns
 	best, at := math.Inf(1), 0
 	for e := 1; e <= epochs; e++ {
 		mse := floor + 0.06*math.Exp(-float64(e)/4) + 0.0012*rng.NormFloat64()*math.Exp(-float64(e)/12)
@@ -157,7 +162,7 @@ func (f *fake) newTrial(rng *rand.Rand, spec study.Spec, i, n int, live bool) st
 	switch t.State {
 	case study.Complete:
 		t.Value = best
-		if i == 17 { // a trial that ended without a number
+		if i == nanTrial {
 			t.Value = math.NaN()
 		}
 	case study.Pruned:
@@ -200,6 +205,18 @@ func (f *fake) newTrial(rng *rand.Rand, spec study.Spec, i, n int, live bool) st
 
 // strip paints sixteen pictures of 32 by 32 over blurred copies of themselves, sharper at later epochs.
 func strip(trial, epoch int) []byte {
+	if b, ok := strips.Load([2]int{trial % 2, epoch}); ok {
+		return b.([]byte)
+	}
+	b := paint(trial, epoch)
+	strips.Store([2]int{trial % 2, epoch}, b)
+	return b
+}
+
+// strips keeps what was painted: every fixture has the same pictures.
+var strips sync.Map
+
+func paint(trial, epoch int) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, 16*32, 64))
 	rng := rand.New(rand.NewPCG(3, 3))
 	for k := range 16 {

@@ -191,6 +191,10 @@ func columns(l layout, sum study.Summary, q study.Query) []templates.Column {
 	o := sum.Spec.Objective
 	objective := templates.Column{Label: o.Name, Number: true, Goal: templates.Goal(o.Direction), Title: "the objective of the search: of a complete trial at its best epoch, else the latest"}
 	objective = sorted(objective, "value", o.Direction == study.Maximize)
+	if q.Sort == "rank" { // which sorts by the objective too, within complete trials; the other way round comes next
+		objective.Sorted = map[bool]string{false: "ascending", true: "descending"}[(o.Direction == study.Maximize) != q.Desc]
+		objective.URL = address(base, study.Query{Sort: "value", Desc: objective.Sorted == "ascending", States: q.States})
+	}
 	out := []templates.Column{
 		sorted(templates.Column{Label: "Trial", Number: true}, "number", false),
 		sorted(templates.Column{Label: "State", Title: "in the order of the states’ names"}, "state", false),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sweep/study"
+	"sweep/study/spec"
 	"sweep/templates"
 )
 
@@ -98,7 +99,9 @@ func (s *Server) facts(sum study.Summary, d study.Detail, h history) []templates
 		objective.Note = "the trial failed"
 		objective.Value = templates.Missing
 	default:
-		objective.Note = "the latest"
+		if objective.Note = "the latest"; row.Objective == templates.Missing {
+			objective.Note = "nothing reported yet"
+		}
 	}
 	rank := templates.Fact{Label: "Rank", Value: templates.Missing, Note: "of complete trials"}
 	if n, ok := h.Ranks[d.Number]; ok {
@@ -201,7 +204,7 @@ func paramPairs(space study.Space, params study.Params) (searched, fixed []templ
 			fixed = append(fixed, p)
 			continue
 		}
-		p.Note = "of " + rangeWords(d)
+		p.Note = spec.Describe(d)
 		searched = append(searched, p)
 	}
 	var others []string

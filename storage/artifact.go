@@ -180,7 +180,7 @@ func (f files) remove(digest string) error {
 func (db *DB) putAll(fs []study.File) ([]study.Artifact, error) {
 	out := make([]study.Artifact, len(fs))
 	for i, f := range fs {
-		out[i] = study.Artifact{Kind: f.Kind, Name: f.Name, Media: f.Media, Size: int64(len(f.Body)), Digest: digestOf(f.Body)}
+		out[i] = study.Artifact{Kind: f.Kind, Name: f.Name, Media: f.Media, Step: f.Step, Size: int64(len(f.Body)), Digest: digestOf(f.Body)}
 		if err := db.files.put(out[i].Digest, f.Body); err != nil {
 			return nil, explain(db.path, wrap(err, "write %s", f.Name))
 		}
@@ -188,7 +188,8 @@ func (db *DB) putAll(fs []study.File) ([]study.Artifact, error) {
 	return out, nil
 }
 
-// nameFiles stores rows of files that putAll wrote, and writes again those that another process removed in between.
+// nameFiles stores rows of files that putAll wrote, and writes again those that another process removed in between. A
+// file without a step of its own belongs to step.
 func (db *DB) nameFiles(ctx context.Context, tx *sql.Tx, l study.Lease, step int, rows []study.Artifact, bodies []study.File, now time.Time) error {
 	for i, a := range rows {
 		if !db.files.whole(a.Digest, a.Size) {
@@ -196,10 +197,14 @@ func (db *DB) nameFiles(ctx context.Context, tx *sql.Tx, l study.Lease, step int
 				return fmt.Errorf("write %s: %w", a.Name, err)
 			}
 		}
+		at := a.Step
+		if at == 0 {
+			at = step
+		}
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO artifact (study_id, trial_id, attempt_id, kind, name, media, step, size, digest, created)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			l.StudyID, l.TrialID, l.AttemptID, string(a.Kind), a.Name, a.Media, step, a.Size, a.Digest, micros(now)); err != nil {
+			l.StudyID, l.TrialID, l.AttemptID, string(a.Kind), a.Name, a.Media, at, a.Size, a.Digest, micros(now)); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 	}
 	shown := b.Test.Take(pictureImages)
 	originals := values(shown)
-	files[reconstructionsFile], err = Strip(originals, b.Reconstructions[:len(originals)], c.Height, c.Width, c.Channels)
+	files[reconstructionsFile], err = strip(originals, b.Reconstructions[:len(originals)], c.Height, c.Width, c.Channels, gridScale)
 	if err != nil {
 		return nil, err
 	}

@@ -487,7 +487,7 @@ func TestStrip(t *testing.T) {
 		}
 		p, err := png.Decode(bytes.NewReader(b))
 		must(t, err)
-		if got := p.Bounds().Size(); got.X != 16*(2*w+2)-2 || got.Y != 2*(2*(2*h+2)-2)+8 {
+		if got := p.Bounds().Size(); got.X != 16*(w+2)-2 || got.Y != 2*(2*(h+2)-2)+8 {
 			t.Errorf("the strip is %v", got)
 		}
 		level := func(v float32) uint32 {
@@ -498,10 +498,10 @@ func TestStrip(t *testing.T) {
 		}
 		for i := range n {
 			for place, set := range [][]float32{images, reconstructions} {
-				for y := range 2 * h {
-					for x := range 2 * w {
-						at := ((i*h+y/2)*w + x/2) * c
-						r, g, b, a := p.At(i%16*(2*w+2)+x, i/16*(2*(2*h+2)-2+8)+place*(2*h+2)+y).RGBA()
+				for y := range h {
+					for x := range w {
+						at := ((i*h+y)*w + x) * c
+						r, g, b, a := p.At(i%16*(w+2)+x, i/16*(2*(h+2)-2+8)+place*(h+2)+y).RGBA()
 						want := [4]uint32{level(set[at]), level(set[at+c/3]), level(set[at+c/3*2]), 0xffff}
 						if got := [4]uint32{r, g, b, a}; got != want {
 							t.Fatalf("%d channels, image %d, row %d, pixel %d, %d: %v, want %v", c, i, place, x, y, got, want)
@@ -510,7 +510,7 @@ func TestStrip(t *testing.T) {
 				}
 			}
 		}
-		if _, _, _, a := p.At(2*w, 0).RGBA(); a != 0 {
+		if _, _, _, a := p.At(w, 0).RGBA(); a != 0 {
 			t.Error("the gap is not transparent")
 		}
 	}

@@ -13,15 +13,19 @@ import (
 // The look of picture grids: small images need magnifying, and a gap keeps neighbours apart on any background.
 const (
 	gridColumns = 16
-	gridScale   = 2 // nearest neighbour: the pixels are what is to be seen
+	gridScale   = 2 // of a bundle's pictures, nearest neighbour: the pixels are what is to be seen
 	gridGap     = 2 // between images, in pixels of the picture
 	pairGap     = 8 // between one row of pairs and the next
 )
 
 // Strip draws images over their reconstructions as a PNG with a transparent ground: 16 columns, each image above what
 // became of it. Both are (n, h, w, c) with values in [0, 1] (what is outside is cut off) and c is 1, grey, or 3, RGB.
-// Equal input gives equal bytes.
+// A pixel is a pixel: a study keeps many strips, and a page magnifies them. Equal input gives equal bytes.
 func Strip(images, reconstructions []float32, h, w, c int) ([]byte, error) {
+	return strip(images, reconstructions, h, w, c, 1)
+}
+
+func strip(images, reconstructions []float32, h, w, c, scale int) ([]byte, error) {
 	n, err := countImages(len(images), h, w, c)
 	if err != nil {
 		return nil, fmt.Errorf("draw a strip: %w", err)
@@ -29,7 +33,7 @@ func Strip(images, reconstructions []float32, h, w, c int) ([]byte, error) {
 	if len(reconstructions) != len(images) {
 		return nil, fmt.Errorf("draw a strip: %d values of images, but %d of reconstructions", len(images), len(reconstructions))
 	}
-	g := newGrid(n, h, w, c, 2)
+	g := newGrid(n, h, w, c, 2, scale)
 	for i := range n {
 		size := h * w * c
 		g.put(i, 0, func(k int) byte { return level(images[i*size+k]) })
@@ -44,7 +48,7 @@ func Samples(s *dataset.Images) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("draw samples: %w", err)
 	}
-	g := newGrid(n, s.Height, s.Width, s.Channels, 1)
+	g := newGrid(n, s.Height, s.Width, s.Channels, 1, gridScale)
 	size := s.Height * s.Width * s.Channels
 	for i := range n {
 		g.put(i, 0, func(k int) byte { return s.Pixels[i*size+k] })
@@ -73,21 +77,21 @@ func level(v float32) byte {
 
 // grid is a picture of rows of cells, each cell a pile of images.
 type grid struct {
-	h, w, c, pile int
-	pixels        *image.NRGBA
+	h, w, c, pile, scale int
+	pixels               *image.NRGBA
 }
 
-func newGrid(n, h, w, c, pile int) *grid {
+func newGrid(n, h, w, c, pile, scale int) *grid {
 	columns := min(n, gridColumns)
 	rows := (n + gridColumns - 1) / gridColumns
-	g := &grid{h: h, w: w, c: c, pile: pile}
-	width := columns*(w*gridScale+gridGap) - gridGap
+	g := &grid{h: h, w: w, c: c, pile: pile, scale: scale}
+	width := columns*(w*scale+gridGap) - gridGap
 	height := rows*(g.cell()+g.gap()) - g.gap()
 	g.pixels = image.NewNRGBA(image.Rect(0, 0, width, height))
 	return g
 }
 
-func (g *grid) cell() int { return g.pile*(g.h*gridScale+gridGap) - gridGap }
+func (g *grid) cell() int { return g.pile*(g.h*g.scale+gridGap) - gridGap }
 
 func (g *grid) gap() int {
 	if g.pile > 1 {
@@ -98,15 +102,15 @@ func (g *grid) gap() int {
 
 // put draws an image into place of cell i's pile; at gives its value k, in the order (y, x, channel).
 func (g *grid) put(i, place int, at func(k int) byte) {
-	left := i % gridColumns * (g.w*gridScale + gridGap)
-	top := i/gridColumns*(g.cell()+g.gap()) + place*(g.h*gridScale+gridGap)
+	left := i % gridColumns * (g.w*g.scale + gridGap)
+	top := i/gridColumns*(g.cell()+g.gap()) + place*(g.h*g.scale+gridGap)
 	for y := range g.h {
 		for x := range g.w {
 			k := (y*g.w + x) * g.c
 			p := color.NRGBA{at(k), at(k + g.c/3), at(k + g.c/3*2), 255} // channels 0, 1, 2 of three, 0 of one
-			for dy := range gridScale {
-				for dx := range gridScale {
-					g.pixels.SetNRGBA(left+x*gridScale+dx, top+y*gridScale+dy, p)
+			for dy := range g.scale {
+				for dx := range g.scale {
+					g.pixels.SetNRGBA(left+x*g.scale+dx, top+y*g.scale+dy, p)
 				}
 			}
 		}

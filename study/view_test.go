@@ -23,14 +23,24 @@ func TestTrialViewJSON(t *testing.T) {
 		want  string
 	}{
 		{"complete", base, `{"number":3,"state":"complete","value":0.25,"params":{"batch":64,"lr":0.001},"metrics":{"epoch":4},"attempts":2,"duration_s":1.5}`},
-		{"complete NaN", with(func(t *study.Trial) { t.Value = math.NaN(); t.Metrics = map[string]float64{"val_mse": math.Inf(1)} }),
-			`{"number":3,"state":"complete","value":"NaN","params":{"batch":64,"lr":0.001},"metrics":{"val_mse":"Infinity"},"attempts":2,"duration_s":1.5}`},
-		{"pruned", with(func(t *study.Trial) { t.State = study.Pruned }),
-			`{"number":3,"state":"pruned","value":null,"params":{"batch":64,"lr":0.001},"metrics":{"epoch":4},"attempts":2,"duration_s":1.5}`},
-		{"empty", study.Trial{State: study.Waiting, Value: math.NaN()},
-			`{"number":0,"state":"waiting","value":null,"params":{},"metrics":{},"attempts":0,"duration_s":0}`},
-		{"list", study.Trial{State: study.Waiting, Params: study.Params{"filters": []any{int64(16), math.NaN()}}},
-			`{"number":0,"state":"waiting","value":null,"params":{"filters":[16,"NaN"]},"metrics":{},"attempts":0,"duration_s":0}`},
+		{
+			"complete NaN", with(func(t *study.Trial) { t.Value = math.NaN(); t.Metrics = map[string]float64{"val_mse": math.Inf(1)} }),
+			`{"number":3,"state":"complete","value":"NaN","params":{"batch":64,"lr":0.001},"metrics":{"val_mse":"Infinity"},"attempts":2,"duration_s":1.5}`,
+		},
+		{
+			"pruned", with(func(t *study.Trial) { t.State = study.Pruned }),
+			`{"number":3,"state":"pruned","value":null,"params":{"batch":64,"lr":0.001},"metrics":{"epoch":4},"attempts":2,"duration_s":1.5}`,
+		},
+		{
+			"empty",
+			study.Trial{State: study.Waiting, Value: math.NaN()},
+			`{"number":0,"state":"waiting","value":null,"params":{},"metrics":{},"attempts":0,"duration_s":0}`,
+		},
+		{
+			"list",
+			study.Trial{State: study.Waiting, Params: study.Params{"filters": []any{int64(16), math.NaN()}}},
+			`{"number":0,"state":"waiting","value":null,"params":{"filters":[16,"NaN"]},"metrics":{},"attempts":0,"duration_s":0}`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := json.Marshal(tt.trial.View())

@@ -16,9 +16,17 @@ func TestNumber(t *testing.T) {
 		v           float64
 		text, title string
 	}{
-		{0.0263, "0.02630", "0.0263"}, {0.026991234, "0.02699", "0.026991234"}, {18.2, "18.20", "18.2"}, {0, "0", "0"},
-		{1234, "1234", "1234"}, {-3.5, "−3.500", "-3.5"}, {0.0005, "5.000e-4", "0.0005"}, {12345678, "1.235e7", "1.2345678e+07"},
-		{math.NaN(), "NaN", "not a number"}, {math.Inf(1), "∞", "infinite"}, {math.Inf(-1), "−∞", "minus infinite"},
+		{0.0263, "0.02630", "0.0263"},
+		{0.026991234, "0.02699", "0.026991234"},
+		{18.2, "18.20", "18.2"},
+		{0, "0", "0"},
+		{1234, "1234", "1234"},
+		{-3.5, "−3.500", "-3.5"},
+		{0.0005, "5.000e-4", "0.0005"},
+		{12345678, "1.235e7", "1.2345678e+07"},
+		{math.NaN(), "NaN", "not a number"},
+		{math.Inf(1), "∞", "infinite"},
+		{math.Inf(-1), "−∞", "minus infinite"},
 	} {
 		if d := cmp.Diff(templates.Value{Text: tt.text, Title: tt.title}, templates.Number(tt.v)); d != "" {
 			t.Errorf("Number(%v) (-want +got)\n%s", tt.v, d)

@@ -294,7 +294,7 @@ func TestReaderInBrowser(t *testing.T) {
 	row := fmt.Sprintf("document.querySelector('#trial-%d')", running)
 
 	visit("/studies/lr?state=running")
-	until(t, ctx, "document.querySelector('#connection').dataset.state === 'live'")
+	until(t, ctx, "document.querySelector('#connection')?.dataset.state === 'live'")
 	order := eval[string](t, ctx, "[...document.querySelectorAll('tbody tr')].map(r => r.id).join()")
 	eval[any](t, ctx, row+".querySelector('input').click()")
 	eval[any](t, ctx, row+".querySelector('input').focus()")
@@ -353,7 +353,7 @@ func TestReaderInBrowser(t *testing.T) {
 	until(t, ctx, "!document.querySelector('dialog').open")
 	eval[any](t, ctx, "document.querySelector('[data-dialog]').click()")
 	eval[any](t, ctx, "document.querySelector('dialog form button.danger').click()")
-	until(t, ctx, "location.search === '?done=stop' && document.querySelector('.notice').textContent.includes('Stop requested')")
+	until(t, ctx, "location.search === '?done=stop' && document.querySelector('.notice')?.textContent.includes('Stop requested')")
 	if got := f.wishes(); len(got) != 1 || got[0] != study.Stop {
 		t.Errorf("requests %v", got)
 	}

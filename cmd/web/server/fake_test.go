@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -20,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"sweep/storage"
 	"sweep/study"
 )
 
@@ -346,9 +346,9 @@ func (f *fake) Query(_ context.Context, studyID int64, q study.Query) (study.Pag
 			if d := stateRank[a.State] - stateRank[b.State]; d != 0 {
 				return d
 			}
-			if (study.Minimize).Better(a.Value, b.Value) {
+			if study.Minimize.Better(a.Value, b.Value) {
 				return -1
-			} else if (study.Minimize).Better(b.Value, a.Value) {
+			} else if study.Minimize.Better(b.Value, a.Value) {
 				return 1
 			}
 			return a.Number - b.Number
@@ -371,7 +371,7 @@ func (f *fake) Query(_ context.Context, studyID int64, q study.Query) (study.Pag
 	if q.After != "" {
 		n, err := strconv.Atoi(q.After)
 		if err != nil {
-			return study.Page{}, errors.New("bad cursor")
+			return study.Page{}, fmt.Errorf("cursor: %w", storage.ErrQuery)
 		}
 		i := slices.IndexFunc(all, func(t study.Trial) bool { return t.Number == n })
 		all = all[i+1:]

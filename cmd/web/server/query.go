@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"sweep/storage"
 	"sweep/study"
 )
 
@@ -48,10 +49,8 @@ func parseQuery(v url.Values, sum study.Summary) (study.Query, error) {
 // query reads a page of trials. A cursor that the store does not understand is the address's mistake.
 func (s *Server) query(r *http.Request, sum study.Summary, q study.Query) (study.Page, error) {
 	page, err := s.cfg.Store.Query(r.Context(), sum.ID, q)
-	if err != nil && q.After != "" && r.Context().Err() == nil && !errors.Is(err, study.ErrNotFound) {
-		if _, again := s.cfg.Store.LastSeq(r.Context()); again == nil {
-			return page, badAddress("after is no cursor of this list; begin at its first page")
-		}
+	if errors.Is(err, storage.ErrQuery) && q.After != "" {
+		return page, badAddress("after is no cursor of this list; begin at its first page")
 	}
 	if err != nil {
 		return page, fmt.Errorf("read trials of study %s: %w", sum.Name, err)

@@ -12,7 +12,7 @@ import (
 type Store interface {
 	Studies(ctx context.Context) ([]study.Summary, error)
 	Summary(ctx context.Context, name string) (study.Summary, error)
-	// Query reads a page of trials with their curves.
+	// Query reads a page of trials with their curves. A cursor that is none of the list gives [storage.ErrQuery].
 	Query(ctx context.Context, studyID int64, q study.Query) (study.Page, error)
 	Detail(ctx context.Context, studyID int64, number int) (study.Detail, error)
 	// Curves reads the metric called key of some trials, by number.

@@ -21,7 +21,6 @@ var allowed = map[string][]string{
 	"study/pruner":       {"study"},
 	"study/studytest":    {"study"},
 	"storage":            {"study"},
-	"storage/migrations": {},
 	"trainer":            {"study", "trainer/dataset", "trainer/model"},
 	"trainer/dataset":    {"study"},
 	"trainer/kernel":     {},

@@ -118,8 +118,16 @@ func TestInternalRefuses(t *testing.T) {
 		d study.Distribution
 		v any
 	}{
-		{ints, "2"}, {ints, 2.5}, {ints, int64(0)}, {ints, int64(4)}, {ints, nil}, {ints, math.NaN()},
-		{words, int64(1)}, {words, "0.5"}, {words, []any{int64(8)}}, {words, nil},
+		{ints, "2"},
+		{ints, 2.5},
+		{ints, int64(0)},
+		{ints, int64(4)},
+		{ints, nil},
+		{ints, math.NaN()},
+		{words, int64(1)},
+		{words, "0.5"},
+		{words, []any{int64(8)}},
+		{words, nil},
 	} {
 		if x, err := test.d.Internal(test.v); err == nil {
 			t.Errorf("%#v was taken for %v", test.v, x)

@@ -30,8 +30,10 @@ func TestCatalogueDefaultsAreValues(t *testing.T) {
 
 func TestDecode(t *testing.T) {
 	base := trainer.Config{
-		Config: model.Config{Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
-			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5},
+		Config: model.Config{
+			Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
+			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5,
+		},
 		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Patience: 5,
 	}
 	got, err := trainer.Decode(nil)

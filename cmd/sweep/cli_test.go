@@ -130,9 +130,21 @@ func TestMainJob(t *testing.T) {
 		t.Errorf("show --json has the history %v", best.History)
 	}
 	for _, args := range [][]string{
-		{"top", "tiny"}, {"top", "tiny", "--sort", "-lr", "-n", "1"}, {"top", "tiny", "--csv", "-n", "0"}, {"show", "tiny", "0"}, {"best", "tiny"},
-		{"compare", "tiny", "0", "1"}, {"compare", "tiny", "0", "1", "--json"}, {"studies"}, {"studies", "--json"}, {"data"}, {"data", "verify", "shapes"},
-		{"devices"}, {"devices", "--json"}, {"version"}, {"plan", spec, "--json"},
+		{"top", "tiny"},
+		{"top", "tiny", "--sort", "-lr", "-n", "1"},
+		{"top", "tiny", "--csv", "-n", "0"},
+		{"show", "tiny", "0"},
+		{"best", "tiny"},
+		{"compare", "tiny", "0", "1"},
+		{"compare", "tiny", "0", "1", "--json"},
+		{"studies"},
+		{"studies", "--json"},
+		{"data"},
+		{"data", "verify", "shapes"},
+		{"devices"},
+		{"devices", "--json"},
+		{"version"},
+		{"plan", spec, "--json"},
 	} {
 		if out := p.must(args...); strings.TrimSpace(out) == "" {
 			t.Errorf("sweep %v prints nothing", args)

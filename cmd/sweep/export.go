@@ -198,4 +198,3 @@ func (a *app) verifyVerb() *cobra.Command {
 		},
 	}
 }
-

@@ -42,12 +42,16 @@ func catalogue() study.Catalogue {
 			{Name: "kernel", Kind: study.Int, Low: 1, High: 7, Step: 2, Default: int64(3)},
 		},
 		Metrics: []study.MetricDecl{
-			{Key: "train_loss", Direction: study.Minimize}, {Key: "val_loss", Direction: study.Minimize},
-			{Key: "val_mse", Direction: study.Minimize}, {Key: "val_psnr", Direction: study.Maximize},
-			{Key: "val_probe_acc", Direction: study.Maximize, Unbuilt: true}, {Key: "epoch"},
+			{Key: "train_loss", Direction: study.Minimize},
+			{Key: "val_loss", Direction: study.Minimize},
+			{Key: "val_mse", Direction: study.Minimize},
+			{Key: "val_psnr", Direction: study.Maximize},
+			{Key: "val_probe_acc", Direction: study.Maximize, Unbuilt: true},
+			{Key: "epoch"},
 		},
 		Data: []study.DataDecl{
-			{Name: "cifar10", Train: 50000, Test: 10000}, {Name: "shapes", Train: 50000, Test: 10000},
+			{Name: "cifar10", Train: 50000, Test: 10000},
+			{Name: "shapes", Train: 50000, Test: 10000},
 			{Name: "mnist", Train: 60000, Test: 10000},
 		},
 	}

@@ -45,7 +45,9 @@ func TestFunctionsHaveTheirMinimum(t *testing.T) {
 
 func TestBestAndQuantile(t *testing.T) {
 	trials := []study.Trial{
-		{State: study.Complete, Value: 3}, {State: study.Complete, Value: math.NaN()}, {State: study.Pruned, Value: 1},
+		{State: study.Complete, Value: 3},
+		{State: study.Complete, Value: math.NaN()},
+		{State: study.Pruned, Value: 1},
 		{State: study.Complete, Value: 2},
 	}
 	if down, up := studytest.Best(trials, study.Minimize), studytest.Best(trials, study.Maximize); down != 2 || up != 3 {

@@ -214,10 +214,18 @@ func TestChoose(t *testing.T) {
 	}{
 		{"there", []string{"tiny", "shapes"}, there, false, forbidden, "tiny", "data: tiny from " + there, ""},
 		{"fetched", []string{"tiny", "shapes"}, fill, false, brings, "tiny", "data: tiny, fetched into " + fill, ""},
-		{"unreachable", []string{"tiny", "shapes"}, empty, false, unreachable, "shapes",
-			"data: shapes, generated images, because tiny is not in " + empty + " and could not be fetched (dial tcp: i/o timeout)", ""},
-		{"offline", []string{"tiny", "shapes"}, empty, true, forbidden, "shapes",
-			"data: shapes, generated images, because tiny is not in " + empty + " and --offline forbids to fetch it", ""},
+		{
+			"unreachable",
+			[]string{"tiny", "shapes"},
+			empty, false, unreachable, "shapes",
+			"data: shapes, generated images, because tiny is not in " + empty + " and could not be fetched (dial tcp: i/o timeout)", "",
+		},
+		{
+			"offline",
+			[]string{"tiny", "shapes"},
+			empty, true, forbidden, "shapes",
+			"data: shapes, generated images, because tiny is not in " + empty + " and --offline forbids to fetch it", "",
+		},
 		{"shapes first", []string{"shapes", "tiny"}, empty, false, forbidden, "shapes", "data: shapes, generated images", ""},
 		{"a part is there", []string{"tiny", "shapes"}, partly, false, forbidden, "", "", "two.bin: expected 12292 bytes, found no such file"},
 		{"nothing", []string{"tiny"}, empty, false, unreachable, "", "", "or use the data set shapes"},

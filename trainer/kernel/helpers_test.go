@@ -65,13 +65,6 @@ func randomMap(r *rand.Rand, n, h, w, c, pad int, scale float64) kernel.Map {
 	return m
 }
 
-// repad copies a map into one with another border.
-func repad(m kernel.Map, pad int) kernel.Map {
-	out := poisonedMap(m.N, m.H, m.W, m.C, pad)
-	out.SetPixels(m.Pixels(nil))
-	return out
-}
-
 // same compares got with want; the worst element may differ by tolerance times the largest of want (and of size, a bound
 // for the terms of the sums, if that is larger). NaN equals NaN, and infinities themselves.
 func same(t *testing.T, what string, got, want []float32, tolerance, size float64) {

@@ -92,7 +92,7 @@ func (s Scale) Ticks(n int) []Tick {
 	var factors []float64
 	switch decades := s.hi - s.lo; {
 	case decades < 0.9:
-		return s.linearTicks(lo, hi, n)
+		return s.linearTicks(lo, hi, n+2) // they crowd at the upper end, so that fewer would leave the lower one bare
 	case decades < 2.5:
 		factors = []float64{1, 2, 5}
 	default:

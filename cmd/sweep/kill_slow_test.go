@@ -32,15 +32,15 @@ parameters:
   filters: {value: [8, 16]}
 sweep:
   trainer: cae
-  data: {name: shapes, train: 2000, validation: 400}
+  data: {name: shapes, train: 4000, validation: 400}
   epochs: 8
   seed: 7
 `
 
 const killRounds = 20
 
-// TestSlowKill kills a sweep without warning at random moments, drawn so that on average one epoch ends between two,
-// lets it finish, and compares every number with an undisturbed run.
+// TestSlowKill kills a sweep without warning at random moments, drawn so that on average one epoch of a worker ends between
+// two, lets it finish, and compares every number and every file with an undisturbed run.
 func TestSlowKill(t *testing.T) {
 	bin := buildSweep(t)
 	for _, workers := range []int{1, 2} {
@@ -58,14 +58,13 @@ func TestSlowKill(t *testing.T) {
 			if out, err := command(calm).CombinedOutput(); err != nil {
 				t.Fatalf("undisturbed run: %v\n%s", err, out)
 			}
-			epoch := time.Since(begin) / (8 * 8) // of the whole pool
+			epoch := time.Since(begin) * time.Duration(workers) / (8 * 8)
 			t.Logf("undisturbed: %v, an epoch ends every %v", time.Since(begin), epoch)
 
-			r := rand.New(rand.NewPCG(uint64(workers), 20))
+			moments := killMoments(rand.New(rand.NewPCG(uint64(workers), 20)))
 			for round := range killRounds {
 				c := command(killed)
-				// From the moment the pool works: twice the epoch at most, once on average.
-				wait := time.Duration(r.Float64() * 2 * float64(epoch))
+				wait := time.Duration(moments[round] * float64(epoch)) // from the moment the pool works
 				if !killAfter(t, c, wait) {
 					t.Fatalf("the sweep was over before kill %d: it was meant to survive %d", round+1, killRounds)
 				}
@@ -84,6 +83,19 @@ func TestSlowKill(t *testing.T) {
 			t.Logf("%d kills, %d attempts resumed from a checkpoint", killRounds, resumed)
 		})
 	}
+}
+
+// killMoments draws when to kill, in epochs, evenly from 0 to 2.5: none, one or two epochs end before it, one on average.
+// Each four kills have one from each quarter of that, so that no trial is lost five times in a row without a checkpoint,
+// after which it would rightly be given up.
+func killMoments(r *rand.Rand) []float64 {
+	var out []float64
+	for len(out) < killRounds {
+		for _, quarter := range r.Perm(4) {
+			out = append(out, (float64(quarter)+r.Float64())*2.5/4)
+		}
+	}
+	return out
 }
 
 // killAfter starts a sweep, waits until it works and then as long as told, and kills it. It reports whether it was

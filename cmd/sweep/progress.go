@@ -83,7 +83,7 @@ func (d *display) during(ctx context.Context, r *study.Runner, work func() error
 	d.mu.Lock()
 	d.bars = nil
 	d.mu.Unlock()
-	bars.Shutdown()
+	bars.Wait() // draws once more, without the bars that are gone
 	return err
 }
 
@@ -115,8 +115,10 @@ func (l *label) decorator(wc ...decor.WC) decor.Decorator {
 
 func (d *display) refresh(ctx context.Context, bars *mpb.Progress, r *study.Runner, done <-chan struct{}) {
 	const last = 1 << 30 // below every trial
+	style := mpb.BarStyle().Lbound("").Filler("━").Tip("━").Padding("─").Rbound("")
+	name := decor.WC{W: max(len(d.study.Name), 4) + 1, C: decor.DindentRight}
 	total := &label{}
-	foot := bars.AddBar(int64(d.study.Spec.RunCap), mpb.BarPriority(last), mpb.PrependDecorators(decor.Name(d.study.Name+" ")), mpb.AppendDecorators(total.decorator()))
+	foot := bars.New(int64(d.study.Spec.RunCap), style, mpb.BarPriority(last), mpb.PrependDecorators(decor.Name(d.study.Name, name)), mpb.AppendDecorators(total.decorator()))
 	running := map[int]live{}
 	tick := time.NewTicker(refresh)
 	defer tick.Stop()
@@ -128,8 +130,8 @@ func (d *display) refresh(ctx context.Context, bars *mpb.Progress, r *study.Runn
 			l, ok := running[t.Number]
 			if !ok {
 				l.text = &label{}
-				l.bar = bars.AddBar(int64(d.study.Spec.Epochs), mpb.BarPriority(t.Number),
-					mpb.PrependDecorators(decor.Name(fmt.Sprintf("#%-4d", t.Number))), mpb.AppendDecorators(l.text.decorator()))
+				l.bar = bars.New(int64(d.study.Spec.Epochs), style, mpb.BarPriority(t.Number),
+					mpb.PrependDecorators(decor.Name(fmt.Sprintf("#%d", t.Number), name)), mpb.AppendDecorators(l.text.decorator()))
 				running[t.Number] = l
 			}
 			epoch := 0
@@ -199,10 +201,10 @@ func (d *display) eta(p study.Progress, over int) (time.Duration, bool) {
 			partly += float64(t.Curve[n-1].Step) / float64(d.study.Spec.Epochs)
 		}
 	}
-	done := float64(d.over) + partly
-	if done == 0 {
-		return 0, false
+	if d.over == 0 {
+		return 0, false // too early: a first trial that is pruned would make it a tenth
 	}
+	done := float64(d.over) + partly
 	left := float64(d.study.Spec.RunCap-over) - partly
 	return time.Duration(float64(d.now().Sub(d.begun)) * left / done), left > 0
 }

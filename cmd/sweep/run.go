@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -99,7 +100,7 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	defer stopWeb()
 	var g errgroup.Group
 	if f.web != "" {
-		srv, err := server.New(server.Config{Addr: f.web, Store: db, Now: a.now})
+		srv, err := server.New(a.serving(f.web, db))
 		if err != nil {
 			return err
 		}
@@ -178,7 +179,7 @@ func (a *app) webVerb() *cobra.Command {
 				return err
 			}
 			defer db.Close()
-			srv, err := server.New(server.Config{Addr: addr, Store: db, Now: a.now})
+			srv, err := server.New(a.serving(addr, db))
 			if err != nil {
 				return err
 			}
@@ -188,6 +189,14 @@ func (a *app) webVerb() *cobra.Command {
 	}
 	c.Flags().StringVar(&addr, "addr", server.DefaultAddr, "`address` to listen on")
 	return c
+}
+
+// serving configures the web server; what goes wrong inside it is told on stderr.
+func (a *app) serving(addr string, db *storage.DB) server.Config {
+	return server.Config{
+		Addr: addr, Store: db, Now: a.now, Version: version,
+		Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
 }
 
 // checkDevices accepts what a CPU build has.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -37,10 +36,10 @@ func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
 	if err != nil {
 		return study.Spec{}, nil, err
 	}
-	if s.Name == "" {
-		s.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-	}
-	if f.name != "" {
+	if f.set("name") {
+		if err := spec.CheckName(f.name); err != nil {
+			return study.Spec{}, nil, usagef("--name: %w", err)
+		}
 		s.Name = f.name
 	}
 	if f.set("trials") {
@@ -85,9 +84,7 @@ func (a *app) ensureStudy(ctx context.Context, db *storage.DB, s study.Spec, fil
 		}
 		st.Spec.RunCap = f.trials
 	}
-	if f.set("workers") {
-		st.Spec.Workers = f.workers // how many at once is no property of the study
-	}
+	st.Spec.Workers = s.Workers // how many at once is no property of the study
 	fmt.Fprintf(a.err, "continuing study %s on %s\n", st.Name, st.Data.Name)
 	return st, source, nil
 }

@@ -72,10 +72,14 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("read trial %d of study %s: %w", n, sum.Name, err)
 		}
 		p.Trials = append(p.Trials, templates.Compared{Number: n, URL: trialURL(sum.Name, n), State: trials[i].State, Color: i})
-		if pics := pictures(trials[i].Artifacts); len(pics) > 0 {
-			last := pics[len(pics)-1]
-			last.Title, last.Color = "#"+strconv.Itoa(n), i
-			p.Pictures = append(p.Pictures, last)
+		if pics := pictures(trials[i]); len(pics) > 0 {
+			pic := pics[len(pics)-1]
+			if best := slices.IndexFunc(pics, func(p templates.Picture) bool { return p.Best }); best >= 0 {
+				pic = pics[best]
+			}
+			pic.Title, pic.Color = "#"+strconv.Itoa(n), i
+			s.measure(r.Context(), &pic)
+			p.Pictures = append(p.Pictures, pic)
 		}
 	}
 	p.Params, p.Same = onlyDifferent(compareParams(sum, trials), all)
@@ -157,7 +161,7 @@ func compareMetrics(sum study.Summary, trials []study.Detail) []templates.Compar
 	var out []templates.CompareRow
 	for _, key := range keysInOrder(keys, sum.Spec.Objective.Name) {
 		goal := goalOf(key, sum.Spec.Objective)
-		row := templates.CompareRow{Name: key, Best: make([]bool, len(trials))}
+		row := templates.CompareRow{Name: key, Unit: unitOf(key), Best: make([]bool, len(trials))}
 		best := -1
 		for i, t := range trials {
 			v, ok := t.Metrics[key]

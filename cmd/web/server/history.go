@@ -117,7 +117,8 @@ func newHistory(trials []study.Trial, spec study.Spec) history {
 }
 
 // curve draws the best value so far, the better end of the axis at its better side: down when less is better. The axis
-// leaves out the worst tenth of the trials, so that a bad beginning does not flatten the rest.
+// reaches from the best to the worse of the median trial and the first, within the better nine tenths, so that neither a bad beginning
+// nor a bad trial flattens the rest; trials beyond it are left out.
 func (h history) curve(d study.Direction) (line, dots string, first, last float64) {
 	best := chart.BestSoFar(h.Points, d.Better)
 	if len(h.Points) < 2 || len(best) == 0 {
@@ -130,11 +131,15 @@ func (h history) curve(d study.Direction) (line, dots string, first, last float6
 		}
 	}
 	slices.Sort(values)
-	lo, hi := values[0], values[len(values)-1]
-	if n := len(values); n >= 10 && d == study.Maximize {
-		lo = values[n/10]
-	} else if n >= 10 {
-		hi = values[n-1-n/10]
+	n := len(values)
+	lo, hi := values[0], values[n-1]
+	if d == study.Maximize {
+		lo = max(values[n/10], min(best[0].Y, values[(n-1)/4]))
+	} else {
+		hi = min(values[n-1-n/10], max(best[0].Y, values[(3*n)/4]))
+	}
+	if lo >= hi { // nearly all are the same
+		lo, hi = values[0], values[n-1]
 	}
 	y := chart.Linear(lo, hi)
 	if lo > 0 && hi/lo > 4 {
@@ -145,6 +150,9 @@ func (h history) curve(d study.Direction) (line, dots string, first, last float6
 	apart := make([]chart.Point, 0, 2*len(h.Points))
 	stride := max(1, len(h.Points)/400)
 	for i := 0; i < len(h.Points); i += stride {
+		if v := h.Points[i].Y; v < lo || v > hi {
+			continue
+		}
 		apart = append(apart, h.Points[i], chart.Point{X: h.Points[i].X, Y: math.NaN()})
 	}
 	return chart.StepPath(best, x, y, 1000, 100), chart.Path(apart, x, y, 1000, 100), best[0].Y, best[len(best)-1].Y

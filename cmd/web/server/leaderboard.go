@@ -56,8 +56,9 @@ func (s *Server) leaderboard(w http.ResponseWriter, r *http.Request) error {
 		p.Rows = append(p.Rows, layout.row(sum, t))
 	}
 	p.Shown = templates.Plural(page.Total, "trial")
-	if len(page.Trials) < page.Total {
-		p.Shown = templates.Count(len(page.Trials)) + " of " + p.Shown
+	from := firstRow(r.URL.Query(), page)
+	if n := len(page.Trials); n < page.Total {
+		p.Shown = fmt.Sprintf("%s–%s of %s", templates.Count(from+1), templates.Count(from+n), p.Shown)
 	}
 	if q.After != "" {
 		first := q
@@ -67,7 +68,7 @@ func (s *Server) leaderboard(w http.ResponseWriter, r *http.Request) error {
 	if page.Next != "" {
 		next := q
 		next.After = page.Next
-		p.NextURL = address(base, next)
+		p.NextURL = address(base, next) + fmt.Sprintf("&from=%d", from+len(page.Trials))
 	}
 	p.Shell.Notice = notices[r.URL.Query().Get("done")]
 	p.Shell.Live, p.Shell.Seq = liveURL(sum, q, page.Trials, layout.extra), seq
@@ -107,6 +108,12 @@ func (l layout) row(sum study.Summary, t study.Trial) templates.Row {
 		Number: t.Number, URL: trialURL(sum.Name, t.Number), State: t.State, Why: why(t), Final: t.State == study.Complete,
 		Objective: templates.Missing, Epoch: templates.Missing, Duration: templates.Duration(t.Duration),
 	}
+	if t.State == study.Failed {
+		row.Reason = string(t.Reason)
+	}
+	if t.State == study.Running && !t.Start.IsZero() {
+		row.Duration.Title += ", until its last report"
+	}
 	value := t.Value
 	if !t.State.Final() && len(t.Curve) > 0 {
 		value = t.Curve[len(t.Curve)-1].Value
@@ -123,7 +130,10 @@ func (l layout) row(sum study.Summary, t study.Trial) templates.Row {
 	if l.extra != "" {
 		v := templates.Missing
 		if m, ok := t.Metrics[l.extra]; ok {
-			v = templates.Number(m)
+			v = metricValue(l.extra, m)
+			if t.State == study.Pruned {
+				v.Title += ", at its best epoch"
+			}
 		}
 		row.Extra = &v
 	}
@@ -201,7 +211,7 @@ func columns(l layout, sum study.Summary, q study.Query) []templates.Column {
 		objective,
 	}
 	if l.extra != "" {
-		out = append(out, sorted(templates.Column{Label: l.extra, Number: true}, "metric:"+l.extra, l.extra != "val_loss"))
+		out = append(out, sorted(templates.Column{Label: l.extra, Number: true, Title: extraTitle(l.extra)}, "metric:"+l.extra, l.extra != "val_loss"))
 	}
 	out = append(out,
 		templates.Column{Label: "Curve", Title: o.Name + " by epoch, each on its own logarithmic scale"},
@@ -210,6 +220,25 @@ func columns(l layout, sum study.Summary, q study.Query) []templates.Column {
 		out = append(out, sorted(templates.Column{Label: p.Name, Number: p.Number}, "param:"+p.Name, false))
 	}
 	return append(out, sorted(templates.Column{Label: "Duration", Number: true}, "duration", true))
+}
+
+// extraTitle says what the numbers of the second metric are.
+func extraTitle(key string) string {
+	title := "of a finished trial at its best epoch, else the latest"
+	if u := unitOf(key); u != "" {
+		title = "in " + u + "; " + title
+	}
+	return title
+}
+
+// firstRow is how many trials lie before the page. A cursor does not know, so the addresses of later pages carry it; it
+// is only shown.
+func firstRow(v url.Values, page study.Page) int {
+	n, err := strconv.Atoi(v.Get("from"))
+	if err != nil || v.Get("after") == "" {
+		return 0
+	}
+	return min(max(n, 0), page.Total-len(page.Trials))
 }
 
 func chips(sum study.Summary, q study.Query) templates.Chips {
@@ -279,6 +308,7 @@ func (s *Server) strip(ctx context.Context, sum study.Summary) (templates.Summar
 	var first, last float64
 	if v.Curve, v.Dots, first, last = h.curve(o.Direction); v.Curve != "" {
 		v.First, v.Last = templates.Number(first).Text, templates.Number(last).Text
+		v.CurveNote = "over " + templates.Plural(len(h.Points), "complete trial")
 	}
 	return v, nil
 }

@@ -34,7 +34,7 @@ func newChart(title string, logarithmic bool, lines []line) templates.Chart {
 		}
 		series = append(series, s)
 	}
-	c := templates.Chart{Title: title, XLabel: "epoch", Plot: chart.NewPlot(series, chart.Options{Log: logarithmic, Whole: true})}
+	c := templates.Chart{Title: title, Unit: unitOf(title), XLabel: "epoch", Plot: chart.NewPlot(series, chart.Options{Log: logarithmic, Whole: true})}
 	switch {
 	case c.Plot.Hidden > 0:
 		c.Note = templates.Plural(c.Plot.Hidden, "value") + " not above 0 left out"
@@ -143,10 +143,26 @@ func charted(keys []string, objective string, most int) []string {
 	return out
 }
 
-// metricValue prints a metric; the best epoch is a whole number.
+// unitOf is the unit of a known metric, empty for one without.
+func unitOf(key string) string {
+	switch {
+	case strings.HasSuffix(key, "psnr"):
+		return "dB"
+	case key == "epoch_s":
+		return "s"
+	case key == "images_per_s":
+		return "images/s"
+	}
+	return ""
+}
+
+// metricValue prints a metric; the best epoch and the speed are whole numbers.
 func metricValue(key string, v float64) templates.Value {
 	if key == "epoch" && v == math.Trunc(v) && math.Abs(v) < 1e9 {
 		return templates.Value{Text: fmt.Sprint(int(v))}
+	}
+	if key == "images_per_s" && v >= 100 && v < 1e9 {
+		return templates.Value{Text: templates.Count(int(math.Round(v))), Title: templates.Number(v).Title}
 	}
 	return templates.Number(v)
 }

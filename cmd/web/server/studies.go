@@ -18,12 +18,14 @@ func (s *Server) studies(w http.ResponseWriter, r *http.Request) error {
 		Shell:   templates.Shell{Title: "Studies · sweep", Here: "Studies", Version: s.cfg.Version},
 		Command: s.commandLine("sweep run sweeps/lr.yaml"),
 	}
+	p.Shell.Refresh = studiesRefresh
 	now := s.cfg.Now()
 	for _, sum := range list {
 		row := templates.StudyRow{
 			Name: sum.Name, URL: studyURL(sum.Name), State: sum.State(), Done: over(sum), Cap: sum.Spec.RunCap,
 			Progress: templates.Progress(sum.Counts, sum.Spec.RunCap), Best: templates.Missing,
-			Metric: sum.Spec.Objective.Name, Goal: templates.Goal(sum.Spec.Objective.Direction), Data: sum.Data.Name,
+			Description: sum.Spec.Description,
+			Metric:      sum.Spec.Objective.Name, Goal: templates.Goal(sum.Spec.Objective.Direction), Data: sum.Data.Name,
 			Activity: templates.Ago(sum.Activity, now), Bytes: templates.Bytes(sum.Bytes).Text,
 		}
 		if b := sum.Best; b != nil {

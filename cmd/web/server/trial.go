@@ -2,7 +2,9 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"image/png"
 	"maps"
 	"math"
 	"net/http"
@@ -14,6 +16,12 @@ import (
 	"sweep/study"
 	"sweep/study/spec"
 	"sweep/templates"
+)
+
+// How often pages that have no stream ask for themselves while something runs.
+const (
+	trialRefresh   = 2 * time.Second
+	studiesRefresh = 4 * time.Second
 )
 
 // maxCharts is how many metrics of a program with very many get a chart.
@@ -43,8 +51,14 @@ func (s *Server) trial(w http.ResponseWriter, r *http.Request) error {
 		Shell: s.shell(sum, "Trial #"+strconv.Itoa(d.Number), "trials"), Number: d.Number, State: d.State,
 		Facts: s.facts(sum, d, h), Why: explainTrial(d.Trial),
 		Log:    templates.Toggle{On: logarithmic, OnURL: self + "?scale=log", OffURL: self},
-		Charts: trialCharts(sum, d, logarithmic), Pictures: pictures(d.Artifacts),
+		Charts: trialCharts(sum, d, logarithmic), Pictures: pictures(d),
 		Export: s.commandLine(fmt.Sprintf("sweep export %s --trial %d -o %s", quote(sum.Name), d.Number, quote(fmt.Sprintf("%s-%d", sum.Name, d.Number)))),
+	}
+	if !d.State.Final() && sum.Live {
+		p.Shell.Refresh = trialRefresh
+	}
+	for i := range p.Pictures {
+		s.measure(r.Context(), &p.Pictures[i])
 	}
 	if d.Number > 0 {
 		p.Previous = trialURL(sum.Name, d.Number-1)
@@ -57,7 +71,7 @@ func (s *Server) trial(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Searched, p.Fixed = paramPairs(sum.Spec.Space, d.Params)
 	for _, key := range keysInOrder(slices.Collect(maps.Keys(d.Metrics)), sum.Spec.Objective.Name) {
-		p.Metrics = append(p.Metrics, templates.Pair{Name: key, Value: metricValue(key, d.Metrics[key])})
+		p.Metrics = append(p.Metrics, templates.Pair{Name: key, Value: metricValue(key, d.Metrics[key]), Note: unitOf(key)})
 	}
 	now := s.cfg.Now()
 	for _, a := range d.List {
@@ -171,7 +185,9 @@ func trialCharts(sum study.Summary, d study.Detail, logarithmic bool) []template
 					lines = append(lines, line{k, i, samples, mark})
 				}
 			}
-			out = append(out, newChart("Loss", logarithmic, lines))
+			c := newChart("Loss", logarithmic, lines)
+			c.Legend = true
+			out = append(out, c)
 			continue
 		}
 		out = append(out, newChart(key, logarithmic, []line{{key, 0, d.History[key], mark}}))
@@ -179,12 +195,26 @@ func trialCharts(sum study.Summary, d study.Detail, logarithmic bool) []template
 	return out
 }
 
+// measure fills in the size of a picture from its file, where that can be read.
+func (s *Server) measure(ctx context.Context, p *templates.Picture) {
+	body, _, err := s.cfg.Store.OpenArtifact(ctx, p.Digest)
+	if err != nil {
+		return
+	}
+	defer body.Close()
+	if c, err := png.DecodeConfig(body); err == nil {
+		p.Width, p.Height = c.Width, c.Height
+	}
+}
+
 // pictures are the strips of originals over reconstructions, by epoch.
-func pictures(files []study.Artifact) []templates.Picture {
+func pictures(d study.Detail) []templates.Picture {
+	best, ok := d.Metrics["epoch"]
+	ok = ok && d.State.Final()
 	var out []templates.Picture
-	for _, a := range files {
+	for _, a := range d.Artifacts {
 		if a.Kind == study.StripFile {
-			out = append(out, templates.Picture{Step: a.Step, URL: artifactURL(a.Digest)})
+			out = append(out, templates.Picture{Step: a.Step, URL: artifactURL(a.Digest), Digest: a.Digest, Best: ok && a.Step == int(best)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b templates.Picture) int { return cmp.Compare(a.Step, b.Step) })

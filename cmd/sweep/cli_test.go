@@ -190,6 +190,21 @@ func TestSameSeedSameTable(t *testing.T) {
 	}
 }
 
+// withoutAttempts is withoutTimes of a table whose trials may have been interrupted.
+func withoutAttempts(t *testing.T, text string) string {
+	t.Helper()
+	var list []map[string]any
+	decode(t, text, &list)
+	for _, v := range list {
+		delete(v, "attempts")
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return withoutTimes(t, string(b))
+}
+
 func withoutTimes(t *testing.T, text string) string {
 	t.Helper()
 	var list []map[string]any
@@ -336,18 +351,7 @@ func TestInterrupt(t *testing.T) {
 	}
 	p.must("run", spec)
 	calm, again := p.must("top", "tiny", "--json", "--db", "calm.db"), p.must("top", "tiny", "--json")
-	var list []map[string]any
-	decode(t, again, &list)
-	strip := func(s string) string {
-		var v []map[string]any
-		decode(t, s, &v)
-		for _, e := range v {
-			delete(e, "attempts")
-		}
-		b, _ := json.Marshal(v)
-		return withoutTimes(t, string(b))
-	}
-	if a, b := strip(calm), strip(again); a != b {
+	if a, b := withoutAttempts(t, calm), withoutAttempts(t, again); a != b {
 		t.Errorf("undisturbed:\n%s\ninterrupted:\n%s", a, b)
 	}
 }

@@ -42,14 +42,17 @@ func Count(n int) string {
 	return s
 }
 
-// Param prints a parameter's value; scientific where its range is logarithmic, so that a column reads evenly.
+// Param prints a parameter's value; scientific where its range is logarithmic, so that a column reads evenly, but for
+// values that need no exponent.
 func Param(v any, scientific bool) Value {
 	f, ok := v.(float64)
 	if !ok {
 		return Value{Text: study.FormatValue(v)}
 	}
 	full := strconv.FormatFloat(f, 'g', -1, 64)
-	if scientific {
+	if a := math.Abs(f); scientific && a >= 0.1 && a < 1000 {
+		return Value{minus(strings.TrimSuffix(fmt.Sprintf("%#.3g", f), ".")), full}
+	} else if scientific {
 		return Value{chart.Scientific(f, 3), full}
 	}
 	return Value{minus(study.FormatValue(f)), full}

@@ -6,6 +6,8 @@
 package templates
 
 import (
+	"time"
+
 	"sweep/study"
 	"sweep/templates/chart"
 )
@@ -18,8 +20,9 @@ type Shell struct {
 	Here    string     // the last part of the breadcrumb below the study, empty on its own page
 	Notice  string     // the result of what was just done
 	Version string
-	Live    string // address of the page's event stream, empty for a page that does not change
-	Seq     int64  // the last event that the page contains
+	Live    string        // address of the page's event stream, empty for a page that does not change
+	Seq     int64         // the last event that the page contains
+	Refresh time.Duration // how often to ask for the page again, 0 for one at rest or with a stream
 }
 
 // StudyHead is a study's name, state and controls.
@@ -53,6 +56,7 @@ type StudiesPage struct {
 // StudyRow is one study of the list.
 type StudyRow struct {
 	Name, URL, State string
+	Description      string
 	Done, Cap        int
 	Progress         []Share
 	Best             Value
@@ -72,7 +76,7 @@ type LeaderboardPage struct {
 	Columns []Column
 	Rows    []Row
 	Params  []ParamColumn
-	Shown   string // "50 of 212 trials"
+	Shown   string // "51–100 of 212 trials"
 	NextURL string
 	TopURL  string // the first page, on later ones
 	Compare string // where the tick boxes go
@@ -98,6 +102,7 @@ type Summary struct {
 	Pruned       string
 	PrunedNote   string
 	Curve        string // path of the best so far in 1000 by 100 units
+	CurveNote    string // over how many trials it runs
 	Dots         string // path of all trials
 	First, Last  string // best value at both ends of the curve
 }
@@ -135,6 +140,7 @@ type Row struct {
 	URL       string
 	State     study.State
 	Why       string // reason, for the tooltip of the state
+	Reason    string // in a word, beside the state of a failed trial
 	Objective Value
 	Final     bool // the objective is that of a complete trial
 	Extra     *Value
@@ -206,7 +212,9 @@ type Toggle struct {
 // Chart is a line chart and its words.
 type Chart struct {
 	Title, Note string
+	Unit        string
 	XLabel      string
+	Legend      bool // names its lines itself
 	Plot        chart.Plot
 	Data        ChartData
 }
@@ -228,11 +236,15 @@ type ChartLine struct {
 
 // Picture is a strip of originals over reconstructions.
 type Picture struct {
-	Step  int
-	URL   string
-	Title string // in front of the epoch: the trial on the compare page
-	Color int    // with Title: the trial's colour
-	Note  string
+	Step   int
+	URL    string
+	Digest string
+	Title  string // in front of the epoch: the trial on the compare page
+	Color  int    // with Title: the trial's colour
+	Best   bool   // of the epoch whose weights are kept
+	// Width and Height are the picture's own, in pixels; 0 where they are not known. The upper half holds the
+	// originals.
+	Width, Height int
 }
 
 // Attempt is one try at a trial.
@@ -294,6 +306,7 @@ type Compared struct {
 // CompareRow is one parameter or metric across the trials.
 type CompareRow struct {
 	Name, Goal string
+	Unit       string
 	Values     []Value
 	Best       []bool
 	Same       bool

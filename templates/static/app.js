@@ -1,5 +1,6 @@
 // Small helpers of every page: theme, copy buttons, dialogs, the slider over epochs, and ticking trials to compare.
-// Each looks for its own elements and does nothing where they are absent.
+// Each looks for its own elements and does nothing where they are absent; those of the content look again when it is
+// replaced.
 
 const store = {
   get(kind, key) { try { return kind.getItem(key); } catch { return null; } },
@@ -24,7 +25,7 @@ function theme() {
 }
 
 function copying() {
-  for (const button of document.querySelectorAll("[data-copy]")) {
+  for (const button of document.querySelectorAll("[data-copy][hidden]")) {
     if (!navigator.clipboard) continue;
     button.hidden = false;
     button.addEventListener("click", async () => {
@@ -60,21 +61,30 @@ function dialogs() {
   });
 }
 
+// epoch is the one that the reader has chosen, null while the best one, or of a running trial the newest, is wanted.
+let epoch = null;
+
 function slider() {
-  for (const box of document.querySelectorAll("[data-slider]")) {
+  for (const box of document.querySelectorAll("[data-slider]:not(.sliding)")) {
     const range = box.querySelector("input[type=range]");
     const word = box.querySelector("output");
     const figures = [...box.querySelectorAll("[data-step]")];
     if (!range || figures.length < 2) continue;
+    const best = figures.findIndex((f) => f.dataset.best !== undefined);
+    const first = best < 0 ? figures.length - 1 : best;
     const show = () => {
       const at = Number(range.value);
       figures.forEach((f, i) => { f.hidden = i !== at; });
-      word.textContent = "epoch " + figures[at].dataset.step;
-      range.setAttribute("aria-valuetext", word.textContent);
+      word.textContent = figures[at].dataset.step + (at === best ? " (best)" : "");
+      range.setAttribute("aria-valuetext", "epoch " + word.textContent);
     };
+    const chosen = figures.findIndex((f) => f.dataset.step === epoch);
     range.max = String(figures.length - 1);
-    range.value = range.max;
-    range.addEventListener("input", show);
+    range.value = String(chosen < 0 ? first : chosen);
+    range.addEventListener("input", () => {
+      epoch = Number(range.value) === first ? null : figures[Number(range.value)].dataset.step;
+      show();
+    });
     range.closest("[hidden]").hidden = false;
     box.classList.add("sliding");
     show();
@@ -82,8 +92,9 @@ function slider() {
 }
 
 function comparing() {
-  const form = document.querySelector("#compare-form");
+  const form = document.querySelector("#compare-form:not([data-ready])");
   if (!form) return;
+  form.dataset.ready = "";
   const bar = form.querySelector("#compare-bar");
   const count = bar.querySelector("[data-count]");
   const go = bar.querySelector("button[type=submit]");
@@ -115,8 +126,13 @@ function comparing() {
   show();
 }
 
+function content() {
+  copying();
+  slider();
+  comparing();
+}
+
 theme();
-copying();
 dialogs();
-slider();
-comparing();
+content();
+document.addEventListener("sweep:content", content);

@@ -4,7 +4,8 @@
 const page = document.querySelector("[data-live]");
 const word = document.querySelector("#connection");
 let source = null;
-let cursor = page ? page.dataset.seq : "0";
+let address = page?.dataset.live;
+let cursor = page?.dataset.seq;
 const changedAt = new WeakMap();
 
 function say(state, text) {
@@ -49,7 +50,7 @@ function replacePart(html) {
 
 function open() {
   if (source || !page) return;
-  const url = new URL(page.dataset.live, location.href);
+  const url = new URL(address, location.href);
   url.searchParams.set("after", cursor);
   source = new EventSource(url);
   source.onopen = () => say("live", "Live");
@@ -98,6 +99,15 @@ function close() {
 }
 
 if (page && word) {
+  // Other trials are on the page now: their stream is another one, from the event that the page was made at.
+  document.addEventListener("sweep:content", () => {
+    if (page.dataset.live === address && page.dataset.seq === cursor) return;
+    close();
+    address = page.dataset.live;
+    cursor = page.dataset.seq;
+    ended = false;
+    if (!document.hidden) open();
+  });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) close();
     else if (!ended) open();

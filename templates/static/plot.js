@@ -46,4 +46,12 @@ function attach(figure) {
   area.addEventListener("pointerleave", hide);
 }
 
-for (const figure of document.querySelectorAll("figure.chart")) attach(figure);
+function content() {
+  for (const figure of document.querySelectorAll("figure.chart:not([data-ready])")) {
+    figure.dataset.ready = "";
+    attach(figure);
+  }
+}
+
+content();
+document.addEventListener("sweep:content", content);

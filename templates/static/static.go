@@ -36,6 +36,8 @@ var (
 	appJS []byte
 	//go:embed live.js
 	liveJS []byte
+	//go:embed swap.js
+	swapJS []byte
 	//go:embed plot.js
 	plotJS []byte
 	//go:embed icon.svg
@@ -46,7 +48,8 @@ var (
 var files = sync.OnceValue(func() map[string]File {
 	out := make(map[string]File)
 	for name, body := range map[string][]byte{
-		"app.css": appCSS, "theme.js": themeJS, "app.js": appJS, "live.js": liveJS, "plot.js": plotJS, "icon.svg": iconSVG,
+		"app.css": appCSS, "theme.js": themeJS, "app.js": appJS, "swap.js": swapJS, "live.js": liveJS,
+		"plot.js": plotJS, "icon.svg": iconSVG,
 	} {
 		sum := sha256.Sum256(body)
 		ext := path.Ext(name)

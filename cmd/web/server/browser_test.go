@@ -324,20 +324,52 @@ func TestReaderInBrowser(t *testing.T) {
 	until(t, ctx, fmt.Sprintf("location.search === '?trials=%d,2' || location.search.startsWith('?trials=%d,')", running, running))
 	until(t, ctx, "document.querySelectorAll('figure.chart').length > 4")
 
-	eval[any](t, ctx, "document.querySelector('[data-area]').dispatchEvent(new PointerEvent('pointermove', {clientX: 260, clientY: 300, bubbles: true}))")
+	eval[any](t, ctx, "document.querySelector('[data-area]').dispatchEvent(new PointerEvent('pointermove', {clientX: 130, clientY: 300, bubbles: true}))")
 	if got := eval[string](t, ctx, "document.querySelector('[data-tip]').textContent"); !strings.HasPrefix(got, "epoch ") || !strings.Contains(got, fmt.Sprint("#", running)) {
 		t.Errorf("the crosshair says %q", got)
 	}
 
 	visit(fmt.Sprintf("/studies/lr/trials/%d", f.studies[0].Best.Number))
 	eval[any](t, ctx, "(() => { const r = document.querySelector('#epoch'); r.value = 1; r.dispatchEvent(new Event('input')); })()")
-	if got := eval[string](t, ctx, "[...document.querySelectorAll('figure.picture')].filter(f => !f.hidden).map(f => f.dataset.step).join() + ' ' + document.querySelector('output').textContent"); got != "10 epoch 10" {
+	if got := eval[string](t, ctx, "[...document.querySelectorAll('figure.picture')].filter(f => !f.hidden).map(f => f.dataset.step).join() + ' ' + document.querySelector('output').textContent"); got != "10 10" {
 		t.Errorf("the slider shows %q", got)
 	}
 	eval[any](t, ctx, "document.querySelector('[data-area]').scrollIntoView({block: 'center'})")
 	eval[any](t, ctx, "(() => { const b = document.querySelector('[data-area]').getBoundingClientRect(); document.querySelector('[data-area]').dispatchEvent(new PointerEvent('pointermove', {clientX: b.left + b.width * 0.3, clientY: b.top + 20, bubbles: true})); })()")
 	shoot("crosshair")
 
+	// Another scale is another address of the same page: neither the place nor the epoch chosen is lost.
+	eval[any](t, ctx, "window.same = 1; [...document.querySelectorAll('.segmented a')].find(a => a.textContent === 'log').click()")
+	until(t, ctx, "location.search === '?scale=log' && document.querySelector('.segmented [aria-current]').textContent === 'log'")
+	if got := eval[string](t, ctx, "[window.same, scrollY > 0, document.querySelector('output').textContent].join()"); got != "1,true,10" {
+		t.Errorf("after the change of scale: %s", got)
+	}
+	eval[any](t, ctx, "history.back()")
+	until(t, ctx, "location.search === '' && window.same === 1 && document.querySelector('.segmented [aria-current]').textContent === 'linear'")
+	eval[any](t, ctx, "(() => { const b = document.querySelectorAll('[data-area]')[1].getBoundingClientRect(); document.querySelectorAll('[data-area]')[1].dispatchEvent(new PointerEvent('pointermove', {clientX: b.left + b.width * 0.3, clientY: b.top + 20, bubbles: true})); })()")
+	if !eval[bool](t, ctx, "!document.querySelectorAll('[data-tip]')[1].hidden") {
+		t.Error("the new charts have no crosshair")
+	}
+
+	// The page of a running trial follows it.
+	other := f.find(1, study.Running)
+	visit(fmt.Sprintf("/studies/lr/trials/%d", other))
+	eval[any](t, ctx, "window.same = 1")
+	f.change(1, other, func(d *study.Detail) { d.Metrics = map[string]float64{"val_mse": 0.0123, "images_per_s": 4321} })
+	until(t, ctx, "window.same === 1 && document.querySelector('main').textContent.includes('4\u202f321')")
+	f.change(1, other, func(d *study.Detail) { d.State, d.Value, d.End = study.Complete, 0.0102, now })
+	until(t, ctx, "document.querySelector('#connection').textContent === 'Ended' && document.querySelector('.headline .state').textContent.trim() === 'complete'")
+
+	// Sorting keeps focus and goes on with the stream of the rows shown now.
+	visit("/studies/lr")
+	eval[any](t, ctx, "window.same = 1; (() => { const a = [...document.querySelectorAll('thead a')].find(a => a.textContent.includes('latent')); a.focus(); a.click(); })()")
+	until(t, ctx, "location.search === '?sort=param%3Alatent' && window.same === 1 && document.querySelector('[aria-sort]').textContent.includes('latent')")
+	if !eval[bool](t, ctx, "document.activeElement.textContent.includes('latent')") {
+		t.Error("sorting lost the focus")
+	}
+	until(t, ctx, "document.querySelector('#connection').dataset.state === 'live'")
+
+	visit(fmt.Sprintf("/studies/lr/trials/%d", f.studies[0].Best.Number))
 	before := eval[string](t, ctx, "getComputedStyle(document.documentElement).backgroundColor")
 	eval[any](t, ctx, "document.querySelector('#theme').click()")
 	after := eval[string](t, ctx, "getComputedStyle(document.documentElement).backgroundColor")

@@ -93,8 +93,9 @@ func TestPages(t *testing.T) {
 		want   []string // substrings
 		not    []string
 	}{
-		{"/", 200, []string{`href="/studies/lr"`, "live", "at rest", "201 / 400", f.studies[1].Name, "cifar10", "12 s ago"}, nil},
-		{"/studies/lr", 200, []string{fmt.Sprintf(`id="trial-%d"`, best), "complete", "50 of 212 trials", `rel="next"`, `aria-sort="ascending"`, `data-live="/studies/lr/live?`, "Pause", "warmup_epochs", ">min<"}, []string{"<th scope=\"col\">filters"}},
+		{"/", 200, []string{`href="/studies/lr"`, `class="state running"`, "at rest", `data-refresh="4000"`, "201 / 400", f.studies[1].Name, "cifar10", "12 s ago"}, nil},
+		{"/studies/lr", 200, []string{fmt.Sprintf(`id="trial-%d"`, best), "complete", "1–50 of 212 trials", `rel="next"`, `aria-sort="ascending"`, `data-live="/studies/lr/live?`, "Pause", "warmup_epochs", ">min<"}, []string{"<th scope=\"col\">filters"}},
+		{"/studies/lr?sort=number&from=50", 200, []string{"1–50 of 212 trials"}, nil},
 		{"/studies/lr?done=pause", 200, []string{"Pause requested"}, nil},
 		{"/studies/lr?done=nonsense", 200, nil, []string{"requested"}},
 		{"/studies/lr?state=failed", 200, []string{`data-state="failed"`, "nan: train epoch 4"}, []string{`data-state="complete"`}},
@@ -117,7 +118,7 @@ func TestPages(t *testing.T) {
 		{"/studies/lr/trials/-1", 404, nil, nil},
 		{"/studies/rl", 404, []string{"There is no study rl", ">lr</a>"}, nil},
 		{"/studies/%3Cscript%3E", 404, []string{"&lt;script&gt;"}, []string{"<script>"}},
-		{fmt.Sprintf("/studies/lr/compare?trials=%d,0,5", best), 200, []string{"★", "rows without a difference left out", "reconstructions", "only what differs"}, []string{">filters<", "optimizer"}},
+		{fmt.Sprintf("/studies/lr/compare?trials=%d,0,5", best), 200, []string{"★", "rows without a difference left out", "Reconstructions", ">Parameters<", "only what differs"}, []string{">filters<", "optimizer"}},
 		{"/studies/lr/compare?trials=1,2&show=all", 200, []string{"optimizer"}, nil},
 		{"/studies/lr/compare", 200, []string{"★"}, nil},
 		{"/studies/new/compare", 200, []string{"Fewer than two trials"}, nil},

@@ -82,7 +82,7 @@ func TestOnRealDatabase(t *testing.T) {
 	}
 
 	s := serve(t, server.Config{Store: db})
-	if status, html := get(t, s, "/"); status != 200 || !strings.Contains(html, "59 / 400") || !strings.Contains(html, "live") {
+	if status, html := get(t, s, "/"); status != 200 || !strings.Contains(html, "59 / 400") || !strings.Contains(html, `class="state running"`) {
 		t.Errorf("studies: %d", status)
 	}
 	for _, sort := range []string{"", "?sort=number", "?sort=state", "?sort=duration&desc=1", "?sort=value&desc=1", "?sort=param%3Alr", "?sort=param%3Aloss&desc=1", "?sort=metric%3Aepoch&state=complete,failed"} {

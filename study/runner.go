@@ -33,6 +33,8 @@ type Runner struct {
 type lease struct {
 	Lease
 	number int
+	begun  time.Time
+	ending bool // being finished: the store is written, and nobody else may write under it
 }
 
 // RunnerConfig is what a Runner is made of.
@@ -67,11 +69,11 @@ func NewRunner(ctx context.Context, c RunnerConfig) (*Runner, error) {
 func (r *Runner) Claim(ctx context.Context, c Capacity) ([]Grant, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch r.wish {
-	case Pause:
-		return nil, nil
-	case Stop:
+	switch {
+	case r.wish == Stop, len(r.open) == 0 && !r.more():
 		return nil, ErrDone
+	case r.wish == Pause:
+		return nil, nil
 	}
 	var grants []Grant
 	for len(grants) < c.Slots {
@@ -88,21 +90,22 @@ func (r *Runner) Claim(ctx context.Context, c Capacity) ([]Grant, error) {
 		}
 		grants = append(grants, g)
 	}
-	if len(grants) == 0 && len(r.open) == 0 {
-		return nil, ErrDone
-	}
 	return grants, nil
+}
+
+// more reports whether a trial waits or may still be proposed.
+func (r *Runner) more() bool {
+	return !r.reached() && (len(r.trials) < r.study.Spec.RunCap ||
+		slices.ContainsFunc(r.trials, func(t Trial) bool { return t.State == Waiting }))
 }
 
 // next finds or proposes a waiting trial; -1 when there is none to be had.
 func (r *Runner) next(ctx context.Context) (int, error) {
-	for i := range r.trials {
-		if r.trials[i].State == Waiting {
-			return i, nil
-		}
-	}
-	if len(r.trials) >= r.study.Spec.RunCap || r.reached() {
+	if !r.more() {
 		return -1, nil
+	}
+	if i := slices.IndexFunc(r.trials, func(t Trial) bool { return t.State == Waiting }); i >= 0 {
+		return i, nil
 	}
 	n := len(r.trials)
 	params, err := r.sampler.Sample(ctx, Ask{
@@ -156,7 +159,7 @@ func (r *Runner) begin(ctx context.Context, number int, c Capacity) (Grant, erro
 	// A new slice, since samplers may still hold the old one.
 	t.Curve = slices.Clone(t.Curve[:curveUntil(t.Curve, kept)])
 	l := Lease{StudyID: r.study.ID, TrialID: t.ID, AttemptID: a.ID, Epoch: a.Epoch}
-	r.open[t.ID] = lease{l, number}
+	r.open[t.ID] = lease{Lease: l, number: number, begun: now}
 	return Grant{
 		Lease: l, Study: r.study.Name, Spec: r.study.Spec, Data: r.study.Data, Number: number, Attempt: a.Ordinal,
 		Params: t.Params, Resume: resume,
@@ -175,10 +178,18 @@ func curveUntil(c []Sample, step int) int {
 // current returns the trial of a lease that still holds. The caller has the lock.
 func (r *Runner) current(l Lease) (*Trial, error) {
 	held, ok := r.open[l.TrialID]
-	if !ok || held.Lease != l {
+	if !ok || held.Lease != l || held.ending {
 		return nil, ErrStale
 	}
 	return &r.trials[held.number], nil
+}
+
+// stale gives up a lease that the store no longer knows: somebody else took the trial or deleted the study.
+func (r *Runner) stale(l Lease, err error) error {
+	if errors.Is(err, ErrStale) {
+		delete(r.open, l.TrialID)
+	}
+	return err
 }
 
 // Renew implements [Work] and reads what the store's users have asked for.
@@ -211,27 +222,38 @@ func (r *Runner) Append(ctx context.Context, l Lease, seq int64, points []Point)
 	objective := r.study.Spec.Objective
 	if err := r.store.Append(ctx, l, seq, points, objective.Name); err != nil {
 		if errors.Is(err, ErrStale) {
-			return Stale, err
+			return Stale, r.stale(l, err)
 		}
 		return Go, fmt.Errorf("store points of trial %d: %w", t.Number, err)
 	}
-	grew := false
 	latest := make(map[string]float64, len(t.Metrics)+len(points))
 	for k, v := range t.Metrics {
 		latest[k] = v
 	}
+	newest := false // the points hold the objective's newest step
 	for _, p := range points {
 		latest[p.Key] = p.Value
-		if p.Key == objective.Name && (len(t.Curve) == 0 || p.Step > t.Curve[len(t.Curve)-1].Step) {
-			t.Curve = append(t.Curve, Sample{p.Step, p.Value})
-			grew = true
+		if p.Key == objective.Name {
+			t.Curve = set(t.Curve, Sample{p.Step, p.Value})
+			newest = newest || p.Step == t.Curve[len(t.Curve)-1].Step
 		}
 	}
 	t.Metrics = latest
-	if grew && r.pruner != nil && r.pruner.Prune(objective.Direction, *t, r.trials) {
+	if newest && r.pruner != nil && r.pruner.Prune(objective.Direction, *t, r.trials) {
 		return Prune, nil
 	}
 	return r.wish, nil
+}
+
+// set puts a sample into a rising curve, in the place of one of the same step.
+func set(c []Sample, s Sample) []Sample {
+	i, found := slices.BinarySearchFunc(c, s.Step, func(e Sample, step int) int { return e.Step - step })
+	if found {
+		c = slices.Clone(c)
+		c[i] = s
+		return c
+	}
+	return slices.Insert(c, i, s)
 }
 
 // Commit implements [Work]. It does not hold up other trials while files are written.
@@ -243,7 +265,9 @@ func (r *Runner) Commit(ctx context.Context, l Lease, step int, files ...File) e
 		return err
 	}
 	if err := r.store.Commit(ctx, l, step, files, r.now()); err != nil {
-		return fmt.Errorf("store files of trial %d: %w", t.Number, err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.stale(l, fmt.Errorf("store files of trial %d: %w", t.Number, err))
 	}
 	return nil
 }
@@ -276,23 +300,34 @@ func (r *Runner) finish(ctx context.Context, l Lease, o Outcome) (Trial, error) 
 	if err != nil {
 		return Trial{}, err
 	}
-	failures := t.Failures
-	if o.State == Failed {
+	number, failures := t.Number, t.Failures
+	if o.State == Failed && o.Reason.Own() {
 		failures++
 	}
 	next := o.State
 	if o.State == Failed && o.Reason != ReasonNaN && failures <= r.study.Spec.Retries {
 		next = Waiting
 	}
+	held := r.open[l.TrialID]
+	held.ending = true
+	r.open[l.TrialID] = held
 	now := r.now()
-	if err := r.store.Finish(ctx, l, o, next, r.study.Spec.KeepCheckpoints, now); err != nil {
-		return Trial{}, fmt.Errorf("finish trial %d: %w", t.Number, err)
+
+	r.mu.Unlock() // files may be large: the other trials go on meanwhile
+	err = r.store.Finish(ctx, l, o, next, r.study.Spec.KeepCheckpoints, now)
+	r.mu.Lock()
+
+	if err != nil {
+		held.ending = false
+		r.open[l.TrialID] = held
+		return Trial{}, r.stale(l, fmt.Errorf("finish trial %d: %w", number, err))
 	}
 	delete(r.open, l.TrialID)
+	t = &r.trials[number] // the slice may have grown
 	t.State, t.Failures = next, failures
+	t.Duration += now.Sub(held.begun)
 	if next.Final() {
 		t.End, t.Value, t.Reason, t.Message = now, math.NaN(), o.Reason, o.Message
-		t.Duration = now.Sub(t.Start)
 		if o.State != Failed {
 			t.Value, t.Metrics = o.Value, o.Metrics
 		}

@@ -38,6 +38,9 @@ const (
 	ReasonCancelled Reason = "cancelled"
 )
 
+// Own reports whether an attempt that ended for this reason failed by itself, and so counts against the retries.
+func (r Reason) Own() bool { return r == ReasonError || r == ReasonMemory || r == ReasonNaN }
+
 // Direction says which of two values of the objective is better.
 type Direction string
 

@@ -266,22 +266,26 @@ func (w *worker) drain(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// release saves a trial at its last epoch's end and hands it back. The epoch that it was in is given up.
+// release saves a trial at its last epoch's end and hands it back. The epoch that it was in is given up. It is handed back
+// too when it cannot be saved, on a full disk for one: its last checkpoint is where it goes on then.
 func (w *worker) release(ctx context.Context, slot int) error {
-	if err := w.checkpoint(ctx, slot); err != nil {
-		return err
-	}
-	return w.finish(ctx, slot, study.Outcome{State: study.Waiting})
-}
-
-func (w *worker) finish(ctx context.Context, slot int, o study.Outcome) error {
-	r := w.runs[slot]
-	w.clear(slot)
-	err := w.pool.Work.Finish(ctx, r.grant.Lease, o)
-	if errors.Is(err, study.ErrStale) {
-		return nil // someone else's now
+	err := w.checkpoint(ctx, slot)
+	if ferr := w.finish(ctx, slot, study.Outcome{State: study.Waiting}); err == nil {
+		err = ferr
 	}
 	return err
+}
+
+// finish ends an attempt and empties its slot. An interrupt does not reach it: a trial that left its slot without a word
+// to the store would count as lost.
+func (w *worker) finish(ctx context.Context, slot int, o study.Outcome) error {
+	r := w.runs[slot]
+	err := w.pool.Work.Finish(context.WithoutCancel(ctx), r.grant.Lease, o)
+	if err != nil && !errors.Is(err, study.ErrStale) {
+		return err
+	}
+	w.clear(slot)
+	return nil
 }
 
 func (w *worker) clear(slot int) {

@@ -39,6 +39,9 @@ func (a *app) request(use string, wish study.Verdict, short, said string) *cobra
 			if !s.Live {
 				return fmt.Errorf("study %s is not running, so there is nothing to %s: `sweep run` with its sweep file starts or continues it", s.Name, use)
 			}
+			if wish == study.Go && s.Wish == study.Stop {
+				return fmt.Errorf("study %s is being stopped: once it has ended, `sweep run` with its sweep file continues it", s.Name)
+			}
 			if err := db.Request(c.Context(), s.ID, wish, a.now()); err != nil {
 				return err
 			}

@@ -96,6 +96,7 @@ func TestOptunaOpensTheDatabase(t *testing.T) {
 		var d struct{ History map[string][][2]float64 }
 		decode(t, p.must("show", "searching", strconv.Itoa(i), "--json"), &d)
 		ours[i].Curve = d.History["val_mse"]
+		ours[i].Params["filters"] = "[4,8]" // Optuna's choices are scalars: a list is its JSON text there
 		if ours[i].State == "pruned" {
 			pruned++
 		}

@@ -86,9 +86,6 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := db.ClearWish(ctx, s.ID); err != nil {
-		return err
-	}
 	runner, pool, display, err := a.assemble(ctx, db, s, source, f)
 	if err != nil {
 		return err
@@ -115,7 +112,11 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	if err == nil {
 		err = a.report(ctx, db, s.Name, f.json)
 	}
-	if f.web != "" && err == nil && display.isTerminal() {
+	// Whoever comes next may run on this database, or delete the study, while the pages stay.
+	if lerr := lock.Release(); err == nil {
+		err = lerr
+	}
+	if f.web != "" && err == nil && display.isTerminal() && runner.Progress().Wish != study.Stop {
 		fmt.Fprintf(a.err, "the web UI stays at %s; Ctrl-C ends it\n", holder.Web)
 		<-ctx.Done()
 	}

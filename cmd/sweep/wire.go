@@ -63,6 +63,10 @@ func (a *app) ensureStudy(ctx context.Context, db *storage.DB, s study.Spec, fil
 	if err != nil {
 		return st, nil, err
 	}
+	// First of all, so that a request that comes while the images are read is heard.
+	if err := db.ClearWish(ctx, st.ID); err != nil {
+		return st, nil, err
+	}
 	source, _, err := a.choose(ctx, []string{st.Data.Name}, f.offline)
 	if err != nil {
 		return st, nil, fmt.Errorf("study %s was created on %s: %w", st.Name, st.Data.Name, err)

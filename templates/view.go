@@ -291,16 +291,18 @@ type ComparePage struct {
 	Charts   []Chart
 	Pictures []Picture
 	Numbers  string // "1,5,9"
+	Export   bool   // one of them has a model to export
 	Action   string
 	Problem  string // what was wrong with the trials asked for
 }
 
 // Compared is one trial of a comparison.
 type Compared struct {
-	Number int
-	URL    string
-	State  study.State
-	Color  int
+	Number    int
+	URL       string
+	State     study.State
+	Color     int
+	ExportURL string // empty without a model
 }
 
 // CompareRow is one parameter or metric across the trials.

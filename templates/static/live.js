@@ -23,7 +23,11 @@ function parse(html) {
 // replaceRow swaps only the cells that differ, so that a tick box keeps its tick and focus stays where it is.
 function replaceRow(fresh) {
   const old = document.getElementById(fresh.id);
-  if (!old || old.cells.length !== fresh.cells.length) return;
+  if (!old) {
+    append(fresh);
+    return;
+  }
+  if (old.cells.length !== fresh.cells.length) return;
   old.dataset.state = fresh.dataset.state;
   [...fresh.cells].forEach((cell, i) => {
     const was = old.cells[i];
@@ -38,6 +42,17 @@ function replaceRow(fresh) {
     void was.offsetWidth; // restarts the animation
     was.classList.add("changed");
   });
+}
+
+// append adds a new trial below the others, where nobody's place is lost.
+function append(fresh) {
+  const table = document.querySelector(".trials tbody");
+  if (!table) { // the first trial of the study: the page has had no table yet
+    document.dispatchEvent(new CustomEvent("sweep:reload"));
+  } else if (table.rows[0].cells.length === fresh.cells.length) {
+    table.append(fresh);
+    for (const cell of fresh.cells) if (cell.dataset.keep === undefined) cell.classList.add("changed");
+  }
 }
 
 function replacePart(html) {

@@ -78,6 +78,8 @@ document.addEventListener("click", (e) => {
   visit(url.href, url.href !== location.href);
 });
 
+document.addEventListener("sweep:reload", () => visit(location.href, false));
+
 let path = location.pathname;
 addEventListener("popstate", () => {
   if (location.pathname === path) visit(location.href, false);

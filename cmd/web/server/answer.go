@@ -200,13 +200,15 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 }
 
 func writeProblemJSON(w http.ResponseWriter, p *problem) {
-	body := map[string]any{"error": p.title + ": " + p.text}
+	text := p.title + ": " + p.text
+	body := map[string]any{"error": text}
 	if len(p.names) > 0 {
 		var names []string
 		for _, n := range p.names {
 			names = append(names, n.Text)
 		}
 		body["names"] = names
+		body["error"] = text + " " + strings.Join(names, ", ")
 	}
 	b, _ := json.Marshal(body) // strings only
 	w.Header().Set("Content-Type", "application/json")

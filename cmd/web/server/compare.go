@@ -72,6 +72,9 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("read trial %d of study %s: %w", n, sum.Name, err)
 		}
 		p.Trials = append(p.Trials, templates.Compared{Number: n, URL: trialURL(sum.Name, n), State: trials[i].State, Color: i})
+		if exportable(trials[i]) {
+			p.Trials[i].ExportURL, p.Export = trialURL(sum.Name, n)+"#export", true
+		}
 		if pics := pictures(trials[i]); len(pics) > 0 {
 			pic := pics[len(pics)-1]
 			if best := slices.IndexFunc(pics, func(p templates.Picture) bool { return p.Best }); best >= 0 {

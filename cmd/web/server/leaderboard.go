@@ -71,7 +71,7 @@ func (s *Server) leaderboard(w http.ResponseWriter, r *http.Request) error {
 		p.NextURL = address(base, next) + fmt.Sprintf("&from=%d", from+len(page.Trials))
 	}
 	p.Shell.Notice = notices[r.URL.Query().Get("done")]
-	p.Shell.Live, p.Shell.Seq = liveURL(sum, q, page.Trials, layout.extra), seq
+	p.Shell.Live, p.Shell.Seq = liveURL(sum, q, page, layout.extra), seq
 	s.render(w, r, http.StatusOK, templates.Leaderboard(p))
 	return nil
 }
@@ -290,7 +290,10 @@ func (s *Server) strip(ctx context.Context, sum study.Summary) (templates.Summar
 	case state == "finished":
 		v.ETA = "all done"
 	case state == "live" && left > 0 && h.Rate > 0:
-		v.ETA = "about " + templates.Duration(time.Duration(float64(left)/h.Rate*float64(time.Second))).Text + " to go"
+		v.ETA = "less than a minute to go"
+		if d := time.Duration(float64(left) / h.Rate * float64(time.Second)); d >= time.Minute {
+			v.ETA = "about " + templates.Duration(d).Text + " to go"
+		}
 	case left > 0:
 		v.ETA = templates.Plural(left, "trial") + " to go"
 	}
@@ -313,13 +316,17 @@ func (s *Server) strip(ctx context.Context, sum study.Summary) (templates.Summar
 	return v, nil
 }
 
-// liveURL is the stream of a page: it names the trials shown, so that only their rows are sent.
-func liveURL(sum study.Summary, q study.Query, trials []study.Trial, extra string) string {
-	numbers := make([]string, len(trials))
-	for i, t := range trials {
+// liveURL is the stream of a page: it names the trials shown, so that only their rows are sent, and says when they are
+// all of the study, so that new ones can follow.
+func liveURL(sum study.Summary, q study.Query, page study.Page, extra string) string {
+	numbers := make([]string, len(page.Trials))
+	for i, t := range page.Trials {
 		numbers[i] = strconv.Itoa(t.Number)
 	}
 	v := url.Values{"trials": {strings.Join(numbers, ",")}}
+	if q.After == "" && page.Next == "" && len(q.States) == 0 {
+		v.Set("whole", "1")
+	}
 	if extra != "" {
 		v.Set("metric", extra)
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -115,6 +117,7 @@ type stream struct {
 	watched  map[int]bool
 	layout   layout
 	list     study.Query
+	whole    bool // the page shows all trials of the study: new ones follow below
 	after    int64
 	proposed map[int]bool
 	ended    map[int]bool // shown trials that ended since: the order may differ now
@@ -122,7 +125,8 @@ type stream struct {
 	told     string
 }
 
-// live is the event stream of a leaderboard: `rows` replace rows of the trials on the page, `part` replaces the summary,
+// live is the event stream of a leaderboard: `rows` replace rows of the trials on the page, or follow them where the page
+// shows all trials, `part` replaces the summary,
 // the chips, the state and the controls, `news` and `stale` say that reloading shows more, `end` that nothing more will
 // come. At most one round a tick.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
@@ -152,6 +156,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 	if st.list, err = parseQuery(list, sum); err != nil {
 		return err
 	}
+	st.whole = v.Get("whole") == "1"
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
 		last = v.Get("after")
@@ -229,6 +234,11 @@ func (st *stream) round(ctx context.Context) (done bool, err error) {
 				if e.Kind == "finished" {
 					st.ended[e.Number] = true
 				}
+			case st.whole && len(st.watched) < pageRows:
+				st.watched[e.Number], changed[e.Number] = true, true
+				if e.Kind == "finished" {
+					st.ended[e.Number] = true
+				}
 			case e.Kind == "proposed":
 				st.proposed[e.Number] = true
 			}
@@ -265,7 +275,7 @@ func (st *stream) round(ctx context.Context) (done bool, err error) {
 
 func (st *stream) rows(ctx context.Context, changed map[int]bool) error {
 	var html strings.Builder
-	for n := range changed {
+	for _, n := range slices.Sorted(maps.Keys(changed)) {
 		d, err := st.s.cfg.Store.Detail(ctx, st.sum.ID, n)
 		if errors.Is(err, study.ErrNotFound) {
 			continue
@@ -295,10 +305,14 @@ func (st *stream) parts(ctx context.Context) error {
 		return err
 	}
 	h := head(st.sum)
-	for key, c := range map[string]templ.Component{
+	parts := map[string]templ.Component{
 		"summary": templates.SummaryStrip(strip), "chips": templates.StateChips(chips(st.sum, st.list)),
 		"state": templates.StudyState(h), "controls": templates.Controls(h),
-	} {
+	}
+	if st.whole && total(st.sum) == len(st.watched) {
+		parts["shown"] = templates.Shown(templates.Plural(total(st.sum), "trial"))
+	}
+	for key, c := range parts {
 		html, err := markup(ctx, c)
 		if err != nil {
 			return err

@@ -82,9 +82,8 @@ func (s *Server) trial(w http.ResponseWriter, r *http.Request) error {
 			Name: a.Name, Kind: string(a.Kind), URL: artifactURL(a.Digest), Step: a.Step, Size: templates.Bytes(a.Size), Digest: a.Digest,
 		})
 	}
-	kept := slices.ContainsFunc(d.Artifacts, func(a study.Artifact) bool { return a.Kind == study.ModelFile })
 	switch {
-	case d.State == study.Complete && kept:
+	case exportable(d):
 		p.CanExport = true
 	case d.State == study.Complete:
 		p.ExportWhy = fmt.Sprintf("The weights of this trial are no longer kept: they are for the best %d of a study (keep_checkpoints).", sum.Spec.KeepCheckpoints)
@@ -138,6 +137,11 @@ func (s *Server) facts(sum study.Summary, d study.Detail, h history) []templates
 		duration.Note = "ended " + templates.Ago(d.End, s.cfg.Now()).Text
 	}
 	return []templates.Fact{objective, rank, epoch, duration, tries, speed}
+}
+
+// exportable reports whether the weights of a complete trial are still kept.
+func exportable(d study.Detail) bool {
+	return d.State == study.Complete && slices.ContainsFunc(d.Artifacts, func(a study.Artifact) bool { return a.Kind == study.ModelFile })
 }
 
 // explainTrial says why a trial failed or was pruned, and what that means.
@@ -254,6 +258,9 @@ func attempt(a study.Attempt, now time.Time) templates.Attempt {
 	v := templates.Attempt{
 		Ordinal: a.Ordinal, State: a.State, Host: a.Host, Device: a.Device, Start: templates.Ago(a.Start, now),
 		Reason: string(a.Reason), Message: a.Message, Resumed: "—",
+	}
+	if a.State == "released" && a.Reason == "" {
+		v.Reason = "paused or interrupted, saved at a checkpoint"
 	}
 	end := a.End
 	if end.IsZero() {

@@ -248,7 +248,7 @@ func (db *DB) endAttempt(ctx context.Context, tx *sql.Tx, l study.Lease, o study
 	if err := closeAttempt(ctx, tx, l.AttemptID, state, o.Reason, o.Message, micros(now)); err != nil {
 		return err
 	}
-	own := o.State == study.Failed && o.Reason != study.ReasonLost && o.Reason != study.ReasonPreempted && o.Reason != study.ReasonCancelled
+	own := o.State == study.Failed && o.Reason.Own()
 	_, err := tx.ExecContext(ctx, `UPDATE trial_info SET failures = failures + ?, losses = 0, reason = ?, message = ? WHERE trial_id = ?`,
 		own, string(o.Reason), o.Message, l.TrialID)
 	if err != nil || o.State == study.Failed || len(o.Metrics) == 0 { // the latest values stay

@@ -28,7 +28,7 @@ func (s State) Final() bool { return s == Complete || s == Pruned || s == Failed
 // Reason says why a trial failed or an attempt ended early; empty when it did not.
 type Reason string
 
-// The reasons. Error, OutOfMemory and NaN are the attempt's own; Lost, Preempted and Cancelled come from outside.
+// The reasons. Error, Memory and NaN are the attempt's own; Lost, Preempted and Cancelled come from outside.
 const (
 	ReasonError     Reason = "error"
 	ReasonMemory    Reason = "out of memory"
@@ -37,6 +37,10 @@ const (
 	ReasonPreempted Reason = "preempted"
 	ReasonCancelled Reason = "cancelled"
 )
+
+// Own reports whether an attempt that failed for this reason failed by itself, so that its trial is charged for it. One
+// without a reason, or with one that is not known here, counts as its own: else it could be tried for ever.
+func (r Reason) Own() bool { return r != ReasonLost && r != ReasonPreempted && r != ReasonCancelled }
 
 // Own reports whether an attempt that ended for this reason failed by itself, and so counts against the retries.
 func (r Reason) Own() bool { return r == ReasonError || r == ReasonMemory || r == ReasonNaN }

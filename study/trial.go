@@ -42,9 +42,6 @@ const (
 // without a reason, or with one that is not known here, counts as its own: else it could be tried for ever.
 func (r Reason) Own() bool { return r != ReasonLost && r != ReasonPreempted && r != ReasonCancelled }
 
-// Own reports whether an attempt that ended for this reason failed by itself, and so counts against the retries.
-func (r Reason) Own() bool { return r == ReasonError || r == ReasonMemory || r == ReasonNaN }
-
 // Direction says which of two values of the objective is better.
 type Direction string
 

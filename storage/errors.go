@@ -84,7 +84,7 @@ func explain(path string, err error) error {
 		return &FileError{path, "this is no database but another kind of file", "name the right file, or a new one, with --db", err}
 	case sqlite3.ErrCorrupt:
 		return &FileError{
-			path, "the database is damaged", "put back a copy (one is kept before each migration: " + filepath.Base(path) + ".before-*), or save what can be read with `sqlite3 " + path + " .recover`", err,
+			path, "the database is damaged", "put back a copy (one is kept before each migration: " + filepath.Base(resolve(path)) + ".before-*), or save what can be read with `sqlite3 " + path + " .recover`", err,
 		}
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return &FileError{path, "another program keeps the database locked", "close it (an open sqlite3 shell or Optuna process) and run the same command again", err}

@@ -56,7 +56,8 @@ func (e *HeldError) Error() string {
 // Unwrap returns [ErrInUse].
 func (e *HeldError) Unwrap() error { return ErrInUse }
 
-func lockPath(path string) string { return path + ".lock" }
+// lockPath is the side file of the database at path, beside the file itself where path is a link to it.
+func lockPath(path string) string { return resolve(path) + ".lock" }
 
 // Lock takes the lock of the database at path, whose file need not exist. It fails with a [HeldError] when another
 // process, or another FileLock of this one, holds it. Since defaults to now, PID to this process.

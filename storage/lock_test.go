@@ -143,6 +143,79 @@ func TestLockUpdate(t *testing.T) {
 	}
 }
 
+// A database has one lock and one folder of files, however many links lead to it.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(
+		os.Mkdir(path("real"), 0o777),
+		os.Symlink("real", path("folder")),
+		os.Symlink("real/sweep.db", path("link.db")), // leads nowhere yet
+		os.Symlink("link.db", path("link of link.db")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"link of link.db", "link.db", "folder/sweep.db", "real/sweep.db"}
+	try := func(first string) {
+		t.Helper()
+		l, err := storage.Lock(path(first), storage.Holder{Study: "one"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Release()
+		for _, name := range names {
+			if h, held := storage.Held(path(name)); !held || h.Study != "one" {
+				t.Errorf("locked as %s: as %s it is held %t by %+v", first, name, held, h)
+			}
+			if l, err := storage.Lock(path(name), storage.Holder{}); !errors.Is(err, storage.ErrInUse) {
+				t.Errorf("locked as %s, it can be locked as %s too (%v)", first, name, err)
+				if err == nil {
+					l.Release()
+				}
+			}
+		}
+	}
+	for _, name := range names {
+		try(name)
+	}
+	db := openDB(t, path("link of link.db"))
+	s := newStudy(t, db, nil)
+	model(t, db, s, 1, []byte("weights"))
+	for _, name := range names {
+		try := func() {
+			db, err := storage.Open(t.Context(), path(name), storage.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			d, err := db.Detail(t.Context(), s.ID, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, _, err := db.OpenArtifact(t.Context(), d.Artifacts[0].Digest)
+			if err != nil {
+				t.Errorf("opened as %s: %v", name, err)
+				return
+			}
+			r.Close()
+		}
+		try()
+	}
+	beside, err := os.ReadDir(dir)
+	if err != nil || len(beside) != 4 {
+		t.Errorf("beside the links lies %v (%v)", beside, err)
+	}
+	circle := path("circle.db")
+	if err := os.Symlink("circle.db", circle); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := storage.Lock(circle, storage.Holder{}); err == nil {
+		_, err = storage.Open(t.Context(), circle, storage.Options{Write: true})
+		said(t, err, "circle.db")
+		l.Release()
+	}
+}
+
 // Readers that ask who holds the lock never keep it from one who takes it.
 func TestLockWhileOthersLook(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sweep.db")

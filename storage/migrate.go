@@ -57,9 +57,9 @@ func checkVersion(path string, version int64) error {
 	return nil
 }
 
-// migrate brings the file up to the newest schema. Where there is something to lose it first keeps a copy, named by the
-// first migration that is applied.
-func migrate(ctx context.Context, w *sql.DB, path string) error {
+// migrate brings the file up to the newest schema. Where there is something to lose it first keeps a copy beside it, named
+// by the first migration that is applied. path is what the user calls the file.
+func migrate(ctx context.Context, w *sql.DB, path, file string) error {
 	version, err := schemaVersion(ctx, w)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func migrate(ctx context.Context, w *sql.DB, path string) error {
 		if err := checkForeign(ctx, w, path, version); err != nil {
 			return err
 		}
-		if err := keepCopy(ctx, w, fmt.Sprintf("%s.before-%04d", path, version+1)); err != nil {
+		if err := keepCopy(ctx, w, fmt.Sprintf("%s.before-%04d", file, version+1)); err != nil {
 			return fmt.Errorf("keep a copy before migrating: %w", err)
 		}
 	}

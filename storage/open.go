@@ -29,7 +29,8 @@ type Options struct {
 
 // DB is an open database. Its methods may be called by any number of goroutines.
 type DB struct {
-	path  string
+	path  string // as it was given
+	file  string // the file itself, links followed
 	files files
 	full  bool
 	read  *sql.DB // many connections that cannot write
@@ -44,7 +45,8 @@ const busyTimeout = 10_000
 
 // Open opens the database at path. Errors that the user can do something about are a [FileError].
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
-	db := &DB{path: path, files: files{path + ".files", new(atomic.Int64)}}
+	file := resolve(path)
+	db := &DB{path: path, file: file, files: files{file + ".files", new(atomic.Int64)}}
 	switch o.Synchronous {
 	case "", "normal":
 	case "full":
@@ -71,7 +73,7 @@ func (db *DB) open(ctx context.Context, write bool) error {
 		if err != nil {
 			return err
 		}
-		if err := migrate(ctx, w, db.path); err != nil {
+		if err := migrate(ctx, w, db.path, db.file); err != nil {
 			return err
 		}
 		if err := db.sweepOrphans(ctx); err != nil {
@@ -101,7 +103,7 @@ func (db *DB) open(ctx context.Context, write bool) error {
 		if version == newestSchema() {
 			return nil
 		}
-		if l, err = Lock(db.path, Holder{Command: "migrate"}); err == nil {
+		if l, err = Lock(db.file, Holder{Command: "migrate"}); err == nil {
 			break
 		}
 		if !errors.Is(err, ErrInUse) || try == 20 {
@@ -113,7 +115,31 @@ func (db *DB) open(ctx context.Context, write bool) error {
 	if err != nil {
 		return err
 	}
-	return migrate(ctx, w, db.path)
+	return migrate(ctx, w, db.path, db.file)
+}
+
+// resolve follows the links of path, so that a database has one lock and one folder of files, whatever it is called. A
+// file that is yet to be made lies where its folder does; what cannot be followed stays as it is, and opening it will say
+// why.
+func resolve(path string) string {
+	for range 40 { // links that lead to a file that is missing; more are a circle
+		if file, err := filepath.EvalSymlinks(path); err == nil {
+			return file
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return path
+	}
+	return filepath.Join(folder, filepath.Base(path))
 }
 
 // existing reports what keeps a reader from the file at path.
@@ -153,9 +179,9 @@ func (db *DB) Close() error {
 func (db *DB) Path() string { return db.path }
 
 func (db *DB) dsn(write bool) string {
-	abs, err := filepath.Abs(db.path)
+	abs, err := filepath.Abs(db.file)
 	if err != nil { // no current folder: SQLite will say so too
-		abs = db.path
+		abs = db.file
 	}
 	q := url.Values{}
 	q.Set("_busy_timeout", strconv.Itoa(busyTimeout))

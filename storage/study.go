@@ -250,7 +250,7 @@ func (db *DB) summary(ctx context.Context, tx *sql.Tx, id int64) (study.Summary,
 	if out.Wish, err = wish(ctx, tx, id); err != nil {
 		return out, err
 	}
-	h, held := Held(db.path)
+	h, held := Held(db.file)
 	out.Live = held && h.Study == st.Name
 	return out, nil
 }
@@ -258,12 +258,12 @@ func (db *DB) summary(ctx context.Context, tx *sql.Tx, id int64) (study.Summary,
 // DeleteStudy removes a study, its files and their disk space. It is refused with [ErrInUse] while a process runs it.
 func (db *DB) DeleteStudy(ctx context.Context, name string) error {
 	// Where no process runs anything, hold the lock meanwhile, so that none can start on what is being removed.
-	l, err := Lock(db.path, Holder{Command: "delete a study"})
+	l, err := Lock(db.file, Holder{Command: "delete a study"})
 	switch {
 	case err == nil:
 		defer l.Release()
 	case errors.Is(err, ErrInUse):
-		if h, held := Held(db.path); held && (h.Study == name || h.Study == "") {
+		if h, held := Held(db.file); held && (h.Study == name || h.Study == "") {
 			return wrap(err, "delete study %q", name)
 		}
 	default:

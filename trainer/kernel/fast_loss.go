@@ -23,7 +23,9 @@ func (f fast) Loss(ws *Workspace, dpred, pred, target Map, l Loss) Sums {
 func (f fast) Evaluate(ws *Workspace, pred, target Map, l Loss) Sums {
 	checkLoss(pred, target, l)
 	ws.reset()
-	return f.loss(ws, nil, pred, target, l, true)
+	return evaluate(ws, pred, target, l, func(ws *Workspace, pred, target Map, l Loss, ssim bool) Sums {
+		return f.loss(ws, nil, pred, target, l, ssim)
+	})
 }
 
 func (f fast) loss(ws *Workspace, dpred *Map, pred, target Map, l Loss, ssim bool) Sums {

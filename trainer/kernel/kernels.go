@@ -69,7 +69,8 @@ func ParseLoss(name string) (LossKind, error) {
 type Loss struct {
 	Kind       LossKind
 	SSIMWeight float64 // w of MSESSIM, 0 … 1
-	// Output is the network's output activation. After Tanh, p is (y+1)/2; otherwise p is y.
+	// Output is the network's output activation. After Tanh, p is (y+1)/2; otherwise p is y. After Identity p may lie
+	// outside [0, 1]: see Kernels.Evaluate.
 	Output Activation
 	// H and W are the sides of the image proper. The maps may be larger (a network's sides are padded right and below):
 	// only the crop counts.
@@ -153,7 +154,9 @@ type Kernels interface {
 	// range 1, each channel by itself, windows that lie wholly inside the crop. Where a side is under 11 the window is
 	// the largest odd one that fits, with the same sigma. See [SSIMWindow].
 	Loss(ws *Workspace, dpred, pred, target Map, l Loss) Sums
-	// Evaluate is Loss without the gradient; all of Sums is filled, SSIM for every kind of loss.
+	// Evaluate is Loss without the gradient; all of Sums is filled, SSIM for every kind of loss. Without an output
+	// activation SE, AE, SSIM and Within are of pred limited to [0, 1], as a picture shows it and an exported model gives
+	// it; Sums.Loss is the trial's own loss and stays of pred as it is.
 	Evaluate(ws *Workspace, pred, target Map, l Loss) Sums
 
 	// Gather writes the images with the given indices, as pixel/255, into the first len(images) images of dst; pixels

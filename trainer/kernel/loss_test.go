@@ -171,6 +171,43 @@ func TestLossAgainstFormula(t *testing.T) {
 	}
 }
 
+// Without an output activation an evaluation's sums are of what a picture shows, and its loss of what the network said.
+func TestEvaluateLimitsTheOutput(t *testing.T) {
+	var ws kernel.Workspace
+	for _, c := range lossCases {
+		pred, target := lossInput(random(24), c.n, c.h, c.w, c.c, c.ppad, c.tpad, kernel.Identity)
+		p := pred.Pixels(nil)
+		for i, v := range p {
+			p[i] = 3*v - 1 // a third below 0, a third above 1
+		}
+		p[0] = 1.5 // also where there is one value only
+		pred.SetPixels(p)
+		for i, v := range p {
+			p[i] = min(max(v, 0), 1)
+		}
+		shown := poisonedMap(c.n, c.h, c.w, c.c, c.ppad)
+		shown.SetPixels(p)
+		for _, l := range losses(c.cropH, c.cropW) {
+			if l.Output != kernel.Identity {
+				continue
+			}
+			want := formula(shown, target, l)
+			raw := formula(pred, target, l)
+			want.Loss = raw.Loss
+			before := pred.Pixels(nil)
+			for _, name := range kernel.Names() {
+				what := fmt.Sprintf("%s %+v %+v", name, c, l)
+				k, _ := kernel.New(name)
+				sameSums(t, what, k.Evaluate(&ws, pred, target, l), want, true)
+				// Training is of the raw values.
+				dpred := poisonedMap(c.n, c.h, c.w, c.c, 1)
+				sameSums(t, what, k.Loss(&ws, dpred, pred, target, l), raw, l.Kind == kernel.MSESSIM)
+			}
+			same(t, "the prediction after an evaluation", pred.Pixels(nil), before, 0, 0)
+		}
+	}
+}
+
 func TestLossGradient(t *testing.T) {
 	each(t, func(t *testing.T, k kernel.Kernels) {
 		var ws kernel.Workspace
@@ -267,6 +304,10 @@ func TestLossCarriesNaN(t *testing.T) {
 			d := poisonedMap(1, 12, 12, 1, 0)
 			if s := k.Loss(&ws, d, pred, target, l); s.Loss == s.Loss {
 				t.Errorf("%+v: the loss hides NaN: %+v", l, s)
+			}
+			pred.Data[18] = 2 // so that an output without activation is limited
+			if s := k.Evaluate(&ws, pred, target, l); s.Loss == s.Loss || s.SE == s.SE || s.AE == s.AE || s.SSIM == s.SSIM {
+				t.Errorf("%+v: the evaluation hides NaN: %+v", l, s)
 			}
 			if v := d.Data[17]; v == v {
 				t.Errorf("%+v: the gradient hides NaN", l)

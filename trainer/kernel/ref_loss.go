@@ -48,7 +48,9 @@ func (reference) Loss(ws *Workspace, dpred, pred, target Map, l Loss) Sums {
 func (reference) Evaluate(ws *Workspace, pred, target Map, l Loss) Sums {
 	checkLoss(pred, target, l)
 	ws.reset()
-	return refLoss(ws, nil, pred, target, l, true)
+	return evaluate(ws, pred, target, l, func(ws *Workspace, pred, target Map, l Loss, ssim bool) Sums {
+		return refLoss(ws, nil, pred, target, l, ssim)
+	})
 }
 
 // refLoss does both: dpred may be nil.

@@ -448,7 +448,7 @@ func TrialLive(p TrialPage) templ.Component {
 			}
 		}
 		if len(p.Charts) > 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<div class=\"headline\"><h2>Curves</h2><span class=\"muted small\">by epoch; the dot is the epoch whose weights are kept</span> <span class=\"grow\"></span>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<div class=\"headline\"><h2>Curves</h2><span class=\"muted small\">by epoch; the dot is the best epoch</span> <span class=\"grow\"></span>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

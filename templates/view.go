@@ -80,6 +80,7 @@ type LeaderboardPage struct {
 	NextURL string
 	TopURL  string // the first page, on later ones
 	Compare string // where the tick boxes go
+	CSV     string // this list as a file
 	Clear   string // without the filter
 	Total   int    // of the study, filtered or not
 	Reload  string // this very list, anew

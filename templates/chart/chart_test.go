@@ -43,6 +43,7 @@ func TestTicks(t *testing.T) {
 		{"epochs", chart.Linear(1, 10), 6, "2 4 6 8 10"},
 		{"no width", chart.Linear(5, 5), 4, "4.6 4.8 5.0 5.2 5.4"},
 		{"decades", chart.Log(1e-5, 1), 6, "1e-5 1e-4 0.001 0.01 0.1 1"},
+		{"large", chart.Log(10, 2e6), 6, "10 100 1000 10000 100000 1e6"},
 		{"one decade", chart.Log(0.01, 0.3), 4, "0.01 0.02 0.05 0.1 0.2"},
 		{"part of a decade", chart.Log(0.012, 0.03), 4, "0.015 0.020 0.025 0.030"},
 		{"log of nothing", chart.Log(0, 1), 5, "0.0 0.2 0.4 0.6 0.8 1.0"},

@@ -154,7 +154,11 @@ func Label(v float64) string {
 		mantissa, _, _ := strings.Cut(Scientific(v, 3), "e")
 		return strings.TrimRight(strings.TrimRight(mantissa, "0"), ".") + Scientific(v, 3)[len(mantissa):]
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	s := strconv.FormatFloat(v, 'g', 4, 64)
+	if strings.Contains(s, "e") { // five or six digits before the point
+		s = strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return s
 }
 
 // Scientific prints v with so many digits and the shortest exponent: 5.00e-4.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,6 +157,44 @@ func TestPages(t *testing.T) {
 				t.Errorf("the policy forbids %q", inline)
 			}
 		})
+	}
+}
+
+// The file has every trial of the list, whatever page it is asked from.
+func TestTrialsFile(t *testing.T) {
+	f := fixture(t)
+	s := newServer(t, server.Config{Store: f})
+	res := do(t, s, request{method: "GET", path: "/studies/lr/trials.csv?sort=number&state=complete,failed"})
+	rows, err := csv.NewReader(res.Body).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := f.studies[0].Counts
+	if want := counts[study.Complete] + counts[study.Failed] + 1; len(rows) != want {
+		t.Errorf("%d rows, want %d", len(rows), want)
+	}
+	if got := res.Header.Get("Content-Disposition"); !strings.Contains(got, "lr.csv") {
+		t.Errorf("disposition %q", got)
+	}
+	value, lr := slices.Index(rows[0], "value"), slices.Index(rows[0], "param.lr")
+	if value < 0 || lr < 0 || slices.Index(rows[0], "metric.val_psnr") < 0 {
+		t.Fatalf("head %v", rows[0])
+	}
+	for _, row := range rows[1:] {
+		number, err := strconv.Atoi(row[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := f.trials[1][number]
+		if got, err := strconv.ParseFloat(row[lr], 64); err != nil || got != d.Params["lr"] {
+			t.Errorf("trial %d: lr %q, want %v", number, row[lr], d.Params["lr"])
+		}
+		if got, _ := strconv.ParseFloat(row[value], 64); row[1] == "complete" && got != d.Value && d.Value == d.Value {
+			t.Errorf("trial %d: value %q, want %v", number, row[value], d.Value)
+		}
+		if row[1] == "failed" && row[value] != "" {
+			t.Errorf("failed trial %d has the value %q", number, row[value])
+		}
 	}
 }
 
@@ -707,6 +746,14 @@ func TestLiveStream(t *testing.T) {
 	again := follow(t, t.Context(), fmt.Sprintf("%s&trials=0,%d&after=3", strings.TrimSuffix(base, "&after=1"), running))
 	if e := wait(t, again, "rows"); !strings.Contains(e.data, `data-state="complete"`) {
 		t.Errorf("rows after coming back: %q", e.data)
+	}
+
+	// A page that shows the whole study gets the rows of trials that it has not shown yet, and no call to refresh.
+	whole := follow(t, t.Context(), fmt.Sprintf("%s&trials=0&whole=1", strings.TrimSuffix(base, "&after=1")+"&after=5"))
+	wait(t, whole, "part")
+	f.event(1, waiting, "point")
+	if e := wait(t, whole, "rows"); !strings.Contains(e.data, fmt.Sprintf(`id="trial-%d"`, waiting)) {
+		t.Errorf("rows of a whole study: %q", e.data)
 	}
 
 	f.mu.Lock()

@@ -50,7 +50,7 @@ func (s *Server) leaderboard(w http.ResponseWriter, r *http.Request) error {
 	p := templates.LeaderboardPage{
 		Shell: s.shell(sum, "", "trials"), Summary: strip, Chips: chips(sum, q), Columns: columns(layout, sum, q),
 		Compare: base + "/compare", Reload: address(base, q), Total: total(sum), Command: s.commandLine("sweep run " + quote(sum.Name) + ".yaml"),
-		Clear: address(base, study.Query{Sort: q.Sort, Desc: q.Desc}),
+		CSV: address(base+"/trials.csv", study.Query{Sort: q.Sort, Desc: q.Desc, States: q.States}), Clear: address(base, study.Query{Sort: q.Sort, Desc: q.Desc}),
 	}
 	for _, t := range page.Trials {
 		p.Rows = append(p.Rows, layout.row(sum, t))

@@ -177,6 +177,7 @@ func (s *Server) Handler() http.Handler {
 	page("GET /{$}", s.studies)
 	page("GET /studies/{name}", s.leaderboard)
 	page("GET /studies/{name}/trials/{number}", s.trial)
+	page("GET /studies/{name}/trials.csv", s.trialsFile)
 	page("GET /studies/{name}/compare", s.compare)
 	page("GET /studies/{name}/config", s.config)
 	page("GET /studies/{name}/config.yaml", s.configFile)
@@ -204,7 +205,7 @@ func (s *Server) Handler() http.Handler {
 }
 
 func noRoute(http.ResponseWriter, *http.Request) error {
-	return &problem{status: http.StatusNotFound, title: "There is no page here", text: "The address leads nowhere in sweep."}
+	return &problem{status: http.StatusNotFound, title: "There is no page here", text: "The address leads nowhere in sweep.", back: allStudies}
 }
 
 // static serves the embedded files from their fixed list.

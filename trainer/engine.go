@@ -136,5 +136,6 @@ type StopState struct {
 	BestEpoch int                `json:"best_epoch"` // 0: none yet
 	Best      float64            `json:"-"`          // the objective there
 	Bad       int                `json:"bad"`        // epochs since
+	Rates     []float64          `json:"rates"`      // training images a second, by epoch
 	Metrics   map[string]float64 `json:"-"`          // at the best epoch
 }

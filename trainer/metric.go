@@ -24,6 +24,7 @@ func epochMetrics(r Report) map[string]float64 {
 		"val_pixel_acc": float64(v.Within) / float64(v.Values),
 		"grad_norm":     r.GradNorm,
 		"learning_rate": r.LearningRate,
+		"epoch":         float64(r.Epoch),
 		"epoch_s":       r.Time.Seconds(),
 	}
 	if s := r.TrainTime.Seconds(); s > 0 {

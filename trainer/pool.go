@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"time"
 
@@ -15,8 +14,8 @@ import (
 
 // Pool trains what [study.Work] grants on a set of engines, each driven by a goroutine of its own.
 //
-// A trial that returns an error or panics fails alone. When the context ends, every trial is saved at its last epoch's
-// end and handed back, and Run returns the context's error.
+// A trial that returns an error or panics fails alone; only the store and a device as a whole can end the pool. When the
+// context ends, every trial is saved at its last epoch's end and handed back, and Run returns the context's error.
 type Pool struct {
 	Work    study.Work
 	Engines []Engine
@@ -63,6 +62,9 @@ type worker struct {
 	runs    map[int]*run // by slot
 	renewed time.Time
 	cost    time.Duration // how long the last checkpoint took to write
+	// alone counts the trials that must be over before slots are shared again: after a panic of several trials at
+	// once each is tried by itself, so that the guilty one shows and the others do not pay for it.
+	alone int
 }
 
 // work claims and trains until there is no more. What goes wrong with the store or the device is returned once: that the
@@ -112,119 +114,143 @@ func wait(ctx context.Context, d time.Duration) {
 
 // fill claims trials for the free slots and loads them.
 func (w *worker) fill(ctx context.Context) error {
-	free := w.engine.Slots() - len(w.runs)
-	if free == 0 {
+	slots := w.engine.Slots()
+	if w.alone > 0 {
+		slots = 1
+	}
+	free := slots - len(w.runs)
+	if free <= 0 {
 		return nil
 	}
 	// Without the interrupt: a grant that the store has given out must arrive.
 	grants, err := w.pool.Work.Claim(context.WithoutCancel(ctx), study.Capacity{
 		Host: w.pool.Host, Device: w.engine.Device(), Slots: free, Kinds: w.engine.Kinds(),
 	})
-	for _, g := range grants {
-		slot := 0
-		for w.runs[slot] != nil {
-			slot++
-		}
-		if lerr := w.load(ctx, slot, g); lerr != nil {
+	for i, g := range grants {
+		if lerr := w.load(ctx, w.free(), g); lerr != nil {
+			for _, rest := range grants[i+1:] {
+				w.pool.Work.Finish(context.WithoutCancel(ctx), rest.Lease, study.Outcome{State: study.Waiting}) //nolint:errcheck // the first error counts
+			}
 			return lerr
 		}
 	}
 	return err
 }
 
+// free is the lowest slot without a trial.
+func (w *worker) free() int {
+	slot := 0
+	for w.runs[slot] != nil {
+		slot++
+	}
+	return slot
+}
+
 // load puts a grant into a slot. A trial that cannot be loaded fails alone; the error is the store's.
 func (w *worker) load(ctx context.Context, slot int, g study.Grant) error {
 	r := &run{grant: g, saved: w.pool.Now()}
-	err := func() (err error) {
-		defer recovered(&err)
-		if r.config, err = w.pool.Configure(g); err != nil {
-			return err
-		}
-		state, err := w.fetch(ctx, g)
-		if err != nil {
-			return err
-		}
-		if state != nil {
-			r.stop, r.epoch = state.Stop, state.Epoch
-		}
-		return w.engine.Load(slot, r.config, state)
-	}()
-	if err == nil {
-		w.runs[slot] = r
+	w.runs[slot] = r
+	err := guard(func() error { return w.prepare(ctx, slot, r) })
+	switch {
+	case err == nil:
 		return nil
+	case ctx.Err() != nil:
+		return w.finish(ctx, slot, study.Outcome{State: study.Waiting})
 	}
-	w.clear(slot)
-	if ctx.Err() != nil {
-		return w.pool.Work.Finish(context.WithoutCancel(ctx), g.Lease, study.Outcome{State: study.Waiting})
-	}
-	return w.pool.Work.Finish(ctx, g.Lease, failure(err))
+	return w.fail(ctx, slot, err)
 }
 
-// fetch reads the checkpoint that a grant goes on from; nil without one.
-func (w *worker) fetch(ctx context.Context, g study.Grant) (*State, error) {
-	if g.Resume == nil {
-		return nil, nil
+// prepare makes a grant's configuration, reads its checkpoint and loads both.
+func (w *worker) prepare(ctx context.Context, slot int, r *run) error {
+	var err error
+	if r.config, err = w.pool.Configure(r.grant); err != nil {
+		return err
 	}
-	f, err := w.pool.Work.Fetch(ctx, g.Lease, g.Resume.Digest)
+	state, err := w.fetch(ctx, r.grant)
 	if err != nil {
-		return nil, fmt.Errorf("fetch the checkpoint of epoch %d: %w", g.Resume.Step, err)
+		return err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
-	if err != nil {
-		return nil, fmt.Errorf("read the checkpoint of epoch %d: %w", g.Resume.Step, err)
+	if state != nil {
+		if state.Epoch >= r.config.Epochs {
+			return fmt.Errorf("the checkpoint holds epoch %d of %d: there is nothing left to train", state.Epoch, r.config.Epochs)
+		}
+		r.stop, r.epoch, r.stored = state.Stop, state.Epoch, state.Epoch
 	}
-	state, err := w.pool.Decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("read the checkpoint of epoch %d: %w", g.Resume.Step, err)
-	}
-	if state.Epoch != g.Resume.Step {
-		return nil, fmt.Errorf("the checkpoint of epoch %d holds epoch %d", g.Resume.Step, state.Epoch)
-	}
-	return state, nil
+	return w.engine.Load(slot, r.config, state)
 }
 
-// advance trains for a moment. A panic cannot be laid at one slot's door when there are several, so it ends the attempt
-// of each.
+// advance trains for a moment.
 func (w *worker) advance(ctx context.Context) error {
 	var reports []Report
-	var broken error
-	err := func() error {
-		defer recovered(&broken)
-		var err error
-		reports, err = w.engine.Advance(ctx, unitsPerAdvance)
-		return err
-	}()
-	if broken != nil {
-		for slot := range w.runs {
-			if err := w.finish(ctx, slot, failure(broken)); err != nil {
-				return err
-			}
-		}
+	var own error // the device's, when it is no panic
+	panicked := guard(func() error {
+		reports, own = w.engine.Advance(ctx, unitsPerAdvance)
 		return nil
+	})
+	if panicked != nil {
+		return w.broken(ctx, panicked)
 	}
 	for _, rep := range reports {
-		if err := w.epoch(ctx, rep); err != nil {
+		if err := w.guarded(ctx, rep.Slot, func() error { return w.epoch(ctx, rep) }); err != nil {
 			return err
 		}
 	}
-	return err
+	return own
 }
 
-// recovered turns a panic into an error that tells where it happened.
-func recovered(err *error) {
-	if v := recover(); v != nil {
-		*err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+// broken deals with a panic in the engine. It cannot be laid at one slot's door when there are several: all are handed
+// back uncharged and tried one at a time.
+func (w *worker) broken(ctx context.Context, panicked error) error {
+	if len(w.runs) == 1 {
+		for slot := range w.runs {
+			return w.fail(ctx, slot, panicked)
+		}
 	}
+	w.alone = len(w.runs)
+	for slot := range w.runs {
+		// Without a checkpoint: the engine's memory is in doubt.
+		if err := w.finish(ctx, slot, study.Outcome{State: study.Waiting}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// failure is the outcome of an attempt that ended with err.
-func failure(err error) study.Outcome {
-	o := study.Outcome{State: study.Failed, Reason: study.ReasonError, Message: err.Error()}
-	if errors.Is(err, ErrNaN) {
-		o.Reason = study.ReasonNaN
+// storeError marks an error of [study.Work]: it ends the pool, where a trial's own error ends that trial.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+func ofStore(err error) error {
+	if err == nil {
+		return nil
 	}
-	return o
+	return storeError{err}
+}
+
+// guarded runs what concerns one slot: its own error or panic fails its trial, only the store's comes back.
+func (w *worker) guarded(ctx context.Context, slot int, f func() error) error {
+	err := guard(f)
+	var store storeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &store):
+		return store.error
+	case w.runs[slot] == nil:
+		return err // it is over already: nobody can be charged
+	}
+	return w.fail(ctx, slot, err)
+}
+
+// guard runs f and turns a panic into an error that tells where it happened.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // renew asks whether to go on, at most once a second, and hands back what is wanted back.
@@ -244,14 +270,23 @@ func (w *worker) renew(ctx context.Context) error {
 		return err
 	}
 	for i, v := range verdicts {
-		switch v {
-		case study.Pause, study.Stop:
-			if err := w.release(ctx, slots[i]); err != nil {
-				return err
-			}
-		case study.Stale:
-			w.clear(slots[i])
+		if err := w.heed(ctx, slots[i], v); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// heed does what a verdict asks for.
+func (w *worker) heed(ctx context.Context, slot int, v study.Verdict) error {
+	switch v {
+	case study.Prune:
+		r := w.runs[slot]
+		return w.finish(ctx, slot, study.Outcome{State: study.Pruned, Value: r.value, Metrics: r.summary(), Files: r.pending})
+	case study.Pause, study.Stop:
+		return w.release(ctx, slot)
+	case study.Stale:
+		w.clear(slot)
 	}
 	return nil
 }
@@ -269,11 +304,26 @@ func (w *worker) drain(ctx context.Context) error {
 // release saves a trial at its last epoch's end and hands it back. The epoch that it was in is given up. It is handed back
 // too when it cannot be saved, on a full disk for one: its last checkpoint is where it goes on then.
 func (w *worker) release(ctx context.Context, slot int) error {
-	err := w.checkpoint(ctx, slot)
+	err := w.guarded(ctx, slot, func() error { return w.checkpoint(ctx, slot) })
+	if w.runs[slot] == nil {
+		return err // saving it failed by itself, and so has the trial
+	}
 	if ferr := w.finish(ctx, slot, study.Outcome{State: study.Waiting}); err == nil {
 		err = ferr
 	}
 	return err
+}
+
+// fail ends an attempt with its own error.
+func (w *worker) fail(ctx context.Context, slot int, err error) error {
+	o := study.Outcome{State: study.Failed, Reason: study.ReasonError, Message: err.Error()}
+	switch {
+	case errors.Is(err, ErrNaN):
+		o.Reason = study.ReasonNaN
+	case errors.Is(err, ErrMemory):
+		o.Reason = study.ReasonMemory
+	}
+	return w.finish(ctx, slot, o)
 }
 
 // finish ends an attempt and empties its slot. An interrupt does not reach it: a trial that left its slot without a word
@@ -282,9 +332,12 @@ func (w *worker) finish(ctx context.Context, slot int, o study.Outcome) error {
 	r := w.runs[slot]
 	err := w.pool.Work.Finish(context.WithoutCancel(ctx), r.grant.Lease, o)
 	if err != nil && !errors.Is(err, study.ErrStale) {
-		return err
+		return ofStore(err)
 	}
 	w.clear(slot)
+	if o.State != study.Waiting && w.alone > 0 {
+		w.alone--
+	}
 	return nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,21 +22,23 @@ import (
 	"sweep/trainer/dataset"
 )
 
-// null is an engine without arithmetic: a trial's loss falls as 1/(epoch+x). What goes wrong is asked for by number.
+// null is an engine without arithmetic. Its weights are the number of the epoch that made them, and so are its
+// reconstructions; its losses are told to it, and so is what goes wrong.
 type null struct {
 	slots   []*nullTrial
 	name    string
-	mishap  func(x, epoch int) error // nil: none; a panic is one too
-	advance func()                   // called at each Advance
+	loss    func(x, epoch int) float64 // nil: 1/(epoch+x), which only falls
+	mishap  func(x, epoch int) error   // nil: none; a panic is one too
+	save    func(x int) error          // likewise, in Save
+	advance func()                     // called at each Advance
 }
 
 type nullTrial struct {
-	x           int
-	config      trainer.Config
-	state       trainer.State
-	best        float32
-	halted      bool
-	evaluations int
+	x      int
+	config trainer.Config
+	state  trainer.State
+	best   float32
+	halted bool
 }
 
 func newNull(name string, slots int) *null {
@@ -84,6 +88,9 @@ func (e *null) Advance(ctx context.Context, _ int) ([]trainer.Report, error) {
 		}
 		t.state.Epoch, t.halted = epoch, true
 		loss := 1 / float64(epoch+t.x)
+		if e.loss != nil {
+			loss = e.loss(t.x, epoch)
+		}
 		out = append(out, trainer.Report{
 			Slot: i, Epoch: epoch, Train: trainer.Sums{Images: 1, Loss: loss},
 			Validation: trainer.Sums{Images: 1, Values: 1, Loss: loss, SE: loss, AE: loss, SSIM: 0.5, Within: 1},
@@ -102,13 +109,25 @@ func (e *null) Continue(slot int, keepBest bool) error {
 	return nil
 }
 
-func (e *null) Evaluate(_ context.Context, slot int, _ trainer.Which, set *dataset.Images, images []int, _ trainer.Want) (trainer.Evaluation, error) {
-	e.slots[slot].evaluations++
-	return trainer.Evaluation{Reconstructions: make([]float32, len(images)*set.Height*set.Width*set.Channels)}, nil
+func (e *null) Evaluate(_ context.Context, slot int, which trainer.Which, set *dataset.Images, images []int, _ trainer.Want) (trainer.Evaluation, error) {
+	t := e.slots[slot]
+	out := make([]float32, len(images)*set.Height*set.Width*set.Channels)
+	for i := range out {
+		out[i] = float32(t.state.Epoch)
+		if which == trainer.Best {
+			out[i] = t.best
+		}
+	}
+	return trainer.Evaluation{Reconstructions: out}, nil
 }
 
 func (e *null) Save(slot int) (*trainer.State, error) {
 	t := e.slots[slot]
+	if e.save != nil {
+		if err := e.save(t.x); err != nil {
+			return nil, err
+		}
+	}
 	st := t.state
 	one := func(v float32) []trainer.Tensor {
 		return []trainer.Tensor{{Name: "w", Shape: []int{1}, Data: []float32{v}}}
@@ -180,6 +199,13 @@ func (g *ground) run(ctx context.Context, p study.Pruner, engines ...trainer.Eng
 	return g.pool(ctx, p, engines...).Run(ctx)
 }
 
+// whole is a state with what its own JSON leaves to the codec.
+type whole struct {
+	*trainer.State
+	BestValue   float64
+	BestMetrics map[string]float64
+}
+
 func (g *ground) pool(ctx context.Context, p study.Pruner, engines ...trainer.Engine) *trainer.Pool {
 	g.t.Helper()
 	r, err := study.NewRunner(ctx, study.RunnerConfig{Study: g.study, Store: g.db, Sampler: ascending{}, Pruner: p, Now: g.now})
@@ -196,23 +222,76 @@ func (g *ground) pool(ctx context.Context, p study.Pruner, engines ...trainer.En
 			return c, nil
 		},
 		Encode: func(s *trainer.State, _ trainer.Config) ([]byte, error) {
-			return json.Marshal(struct {
-				*trainer.State
-				BestValue float64
-			}{s, s.Stop.Best})
+			return json.Marshal(whole{s, s.Stop.Best, s.Stop.Metrics})
 		},
 		Decode: func(b []byte) (*trainer.State, error) {
-			v := struct {
-				*trainer.State
-				BestValue float64
-			}{State: &trainer.State{}}
+			v := whole{State: &trainer.State{}}
 			err := json.Unmarshal(b, &v)
-			v.Stop.Best = v.BestValue
+			v.Stop.Best, v.Stop.Metrics = v.BestValue, v.BestMetrics
 			return v.State, err
 		},
 		EncodeModel: func(_ trainer.Config, w []trainer.Tensor) ([]byte, error) { return json.Marshal(w) },
-		Strip:       func(_, _ []float32, _, _, _ int) ([]byte, error) { return []byte("png"), nil },
+		Strip: func(_, made []float32, _, _, _ int) ([]byte, error) {
+			return fmt.Appendf(nil, "of epoch %v", made[0]), nil
+		},
 	}
+}
+
+// hooks is a Work some of whose methods are replaced.
+type hooks struct {
+	study.Work
+	append func(study.Lease, int64, []study.Point) (study.Verdict, error)
+	commit func(study.Lease, int, ...study.File) error
+	renew  func([]study.Lease) ([]study.Verdict, error)
+}
+
+func (h hooks) Append(ctx context.Context, l study.Lease, seq int64, p []study.Point) (study.Verdict, error) {
+	if h.append != nil {
+		if v, err := h.append(l, seq, p); err != nil || v != study.Go {
+			return v, err
+		}
+	}
+	return h.Work.Append(ctx, l, seq, p)
+}
+
+func (h hooks) Commit(ctx context.Context, l study.Lease, step int, f ...study.File) error {
+	if h.commit != nil {
+		if err := h.commit(l, step, f...); err != nil {
+			return err
+		}
+	}
+	return h.Work.Commit(ctx, l, step, f...)
+}
+
+func (h hooks) Renew(ctx context.Context, l []study.Lease) ([]study.Verdict, error) {
+	if h.renew != nil {
+		return h.renew(l)
+	}
+	return h.Work.Renew(ctx, l)
+}
+
+// files reads what is kept of a trial, as "kind step: body".
+func (g *ground) files(number int) []string {
+	g.t.Helper()
+	d, err := g.db.Detail(g.t.Context(), g.study.ID, number)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var out []string
+	for _, a := range d.Artifacts {
+		f, _, err := g.db.OpenArtifact(g.t.Context(), a.Digest)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		body, err := io.ReadAll(f)
+		f.Close()
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		out = append(out, fmt.Sprintf("%s %d: %s", a.Kind, a.Step, body))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // table is what is stored, times aside.
@@ -240,16 +319,12 @@ func TestPoolTrainsAll(t *testing.T) {
 			if want := 1 / float64(4+tr.Number); tr.State != study.Complete || tr.Value != want || len(tr.Curve) != 4 || tr.Attempts != 1 || tr.Metrics["epoch"] != 4 {
 				t.Errorf("with %d slots trial %d is %+v, want complete with %v after 4 epochs", slots, tr.Number, tr, want)
 			}
-			d, err := g.db.Detail(t.Context(), g.study.ID, tr.Number)
-			if err != nil {
-				t.Fatal(err)
+			want := []string{
+				`model 4: [{"Name":"w","Shape":[1],"Data":[4]}]`,
+				"strip 1: of epoch 1", "strip 2: of epoch 2", "strip 3: of epoch 3", "strip 4: of epoch 4",
 			}
-			var kinds []study.FileKind
-			for _, a := range d.Artifacts {
-				kinds = append(kinds, a.Kind)
-			}
-			if !cmp.Equal(kinds, []study.FileKind{study.ModelFile, study.StripFile, study.StripFile, study.StripFile, study.StripFile}, cmpopts.SortSlices(func(a, b study.FileKind) bool { return a < b })) {
-				t.Errorf("trial %d keeps %v", tr.Number, kinds)
+			if d := cmp.Diff(want, g.files(tr.Number)); d != "" {
+				t.Errorf("trial %d keeps (-want +got):\n%s", tr.Number, d)
 			}
 		}
 	}

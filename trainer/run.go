@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -14,71 +15,100 @@ import (
 type run struct {
 	grant  study.Grant
 	config Config
-	stop   StopState
-	epoch  int   // the last one that ended
 	seq    int64 // of the last Append
+
+	// epoch is the last one whose points are in the store and after which the engine was told to go on; stop and
+	// value, the objective, are of its end.
+	epoch int
+	stop  StopState
+	value float64
+	// unsettled is set while an epoch that has ended is being stored: the engine is one epoch ahead of the store then,
+	// and what it would save is not what the store says.
+	unsettled bool
+
 	// stored is the last epoch whose state is in the store, saved when that was written.
 	stored int
 	saved  time.Time
-	rates  []float64 // training images a second, by epoch
 	// pending are files of epochs that are not stored yet: they go with the next checkpoint, or with the end of the
 	// trial, so that a resumed attempt, which makes them again, finds none of them.
 	pending []study.File
 }
 
-// epoch takes a report: metrics, early stopping, verdict, files.
+// fetch reads the checkpoint that a grant goes on from; nil without one.
+func (w *worker) fetch(ctx context.Context, g study.Grant) (*State, error) {
+	if g.Resume == nil {
+		return nil, nil
+	}
+	f, err := w.pool.Work.Fetch(ctx, g.Lease, g.Resume.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the checkpoint of epoch %d: %w", g.Resume.Step, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoint of epoch %d: %w", g.Resume.Step, err)
+	}
+	state, err := w.pool.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoint of epoch %d: %w", g.Resume.Step, err)
+	}
+	if state.Epoch != g.Resume.Step {
+		return nil, fmt.Errorf("the checkpoint of epoch %d holds epoch %d", g.Resume.Step, state.Epoch)
+	}
+	return state, nil
+}
+
+// epoch takes a report: metrics, early stopping, verdict, files. Its error is the trial's own, or a storeError.
 //
-// An interrupt does not reach it: an epoch that has ended is stored whole, or the checkpoint that a drain writes next
-// would be ahead of its points.
+// An interrupt does not reach it: an epoch that has ended is stored whole.
 func (w *worker) epoch(ctx context.Context, rep Report) error {
 	ctx = context.WithoutCancel(ctx)
-	r := w.runs[rep.Slot]
 	if rep.Err != nil {
-		return w.finish(ctx, rep.Slot, failure(rep.Err))
+		return rep.Err
 	}
+	r := w.runs[rep.Slot]
+	r.unsettled = true
 	metrics := epochMetrics(rep)
 	objective := r.grant.Spec.Objective
 	value, ok := metrics[objective.Name]
-	if !ok {
-		return w.finish(ctx, rep.Slot, failure(fmt.Errorf("the trainer reports no metric %s", objective.Name)))
+	switch {
+	case !ok:
+		return fmt.Errorf("the trainer reports no metric %s", objective.Name)
+	case math.IsNaN(value) || math.IsInf(value, 0) && objective.Direction.Better(0, value):
+		return fmt.Errorf("%s is %v after epoch %d: %w", objective.Name, value, rep.Epoch, ErrNaN)
 	}
-	if math.IsNaN(value) || math.IsInf(value, 0) {
-		return w.finish(ctx, rep.Slot, failure(fmt.Errorf("%s is %v after epoch %d: %w", objective.Name, value, rep.Epoch, ErrNaN)))
-	}
-	r.epoch = rep.Epoch
-	if rate, ok := metrics["images_per_s"]; ok {
-		r.rates = append(r.rates, rate)
-	}
-	better := r.stop.note(objective.Direction, value, rep.Epoch, metrics)
+	stop := r.stop
+	better := stop.note(objective.Direction, value, rep.Epoch, metrics)
 
 	r.seq++
 	verdict, err := w.pool.Work.Append(ctx, r.grant.Lease, r.seq, points(metrics, rep.Epoch, w.pool.Now()))
-	switch {
-	case errors.Is(err, study.ErrStale):
+	if errors.Is(err, study.ErrStale) {
 		w.clear(rep.Slot)
 		return nil
-	case err != nil:
-		return err
 	}
-	done := rep.Epoch >= r.config.Epochs || r.config.Patience > 0 && r.stop.Bad >= r.config.Patience
+	if err != nil {
+		return ofStore(err)
+	}
+	r.epoch, r.stop, r.value = rep.Epoch, stop, value
 	switch {
-	case done:
+	case r.epoch >= r.config.Epochs || r.config.Patience > 0 && stop.Bad >= r.config.Patience:
 		return w.complete(ctx, rep.Slot, better)
 	case verdict == study.Prune:
-		return w.finish(ctx, rep.Slot, study.Outcome{State: study.Pruned, Value: value, Metrics: w.summary(r), Files: r.pending})
+		return w.heed(ctx, rep.Slot, verdict)
 	}
-	if stripDue(rep.Epoch, r.config.Epochs) {
+	if stripDue(r.epoch) {
 		if err := w.strip(ctx, rep.Slot, Current); err != nil {
-			return w.finish(ctx, rep.Slot, failure(err))
+			return err
 		}
 	}
 	if err := w.engine.Continue(rep.Slot, better); err != nil {
-		return w.finish(ctx, rep.Slot, failure(err))
+		return err
 	}
-	switch {
-	case verdict == study.Pause || verdict == study.Stop:
-		return w.release(ctx, rep.Slot)
-	case w.pool.Now().Sub(r.saved) >= savingShare*w.cost:
+	r.unsettled = false
+	if verdict != study.Go {
+		return w.heed(ctx, rep.Slot, verdict)
+	}
+	if w.pool.Now().Sub(r.saved) >= savingShare*w.cost {
 		return w.checkpoint(ctx, rep.Slot)
 	}
 	return nil
@@ -86,6 +116,9 @@ func (w *worker) epoch(ctx context.Context, rep Report) error {
 
 // note counts an epoch's objective and reports whether it is the best so far.
 func (s *StopState) note(d study.Direction, value float64, epoch int, metrics map[string]float64) bool {
+	if rate, ok := metrics["images_per_s"]; ok {
+		s.Rates = append(s.Rates[:len(s.Rates):len(s.Rates)], rate)
+	}
 	if s.BestEpoch > 0 && !d.Better(value, s.Best) {
 		s.Bad++
 		return false
@@ -94,21 +127,21 @@ func (s *StopState) note(d study.Direction, value float64, epoch int, metrics ma
 	return true
 }
 
-// complete ends a trial with its best weights.
+// complete ends a trial with its best weights, which are the current ones when the last epoch was the best.
 func (w *worker) complete(ctx context.Context, slot int, better bool) error {
 	r := w.runs[slot]
 	which := Best
 	if better {
 		which = Current
 	}
-	if better || !stripDue(r.stop.BestEpoch, r.config.Epochs) {
+	if better || !stripDue(r.stop.BestEpoch) {
 		if err := w.strip(ctx, slot, which); err != nil {
-			return w.finish(ctx, slot, failure(err))
+			return err
 		}
 	}
 	state, err := w.engine.Save(slot)
 	if err != nil {
-		return w.finish(ctx, slot, failure(err))
+		return err
 	}
 	weights := state.Best
 	if better {
@@ -116,31 +149,37 @@ func (w *worker) complete(ctx context.Context, slot int, better bool) error {
 	}
 	body, err := w.pool.EncodeModel(r.config, weights)
 	if err != nil {
-		return w.finish(ctx, slot, failure(err))
+		return err
 	}
 	return w.finish(ctx, slot, study.Outcome{
-		State: study.Complete, Value: r.stop.Best, Metrics: w.summary(r),
+		State: study.Complete, Value: r.stop.Best, Metrics: r.summary(),
 		Files: append(r.pending, study.File{
 			Kind: study.ModelFile, Name: "model.safetensors", Media: "application/octet-stream", Step: r.stop.BestEpoch, Body: body,
 		}),
 	})
 }
 
-// summary is a trial's metrics at its best epoch, with the median rate of the epochs that this attempt ran.
-func (w *worker) summary(r *run) map[string]float64 {
+// summary is a trial's metrics at its best epoch, with the median rate of all its epochs.
+func (r *run) summary() map[string]float64 {
 	out := make(map[string]float64, len(r.stop.Metrics)+1)
 	for k, v := range r.stop.Metrics {
 		out[k] = v
 	}
-	out["epoch"] = float64(r.stop.BestEpoch)
-	if len(r.rates) > 0 {
-		out["images_per_s"] = median(r.rates)
+	if len(r.stop.Rates) > 0 {
+		out["images_per_s"] = median(r.stop.Rates)
 	}
 	return out
 }
 
-// stripDue spreads about a dozen strips over a trial: the first epoch, then every tenth part of it.
-func stripDue(epoch, epochs int) bool { return epoch == 1 || epoch%max(1, (epochs+9)/10) == 0 }
+// stripDue picks the epochs whose pictures are kept: 1, 2, 3, 5, 8, 13, … (Fibonacci's numbers), close together while a
+// network changes fast, and a dozen in a long trial.
+func stripDue(epoch int) bool {
+	a, b := 1, 2
+	for a < epoch {
+		a, b = b, a+b
+	}
+	return a == epoch
+}
 
 // strip draws the first validation images over what the network makes of them, for the epoch that its weights are of.
 func (w *worker) strip(ctx context.Context, slot int, which Which) error {
@@ -176,27 +215,28 @@ func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 // checkpoint writes the state of the last epoch's end, and the pending files with it, unless it is in the store already.
 func (w *worker) checkpoint(ctx context.Context, slot int) error {
 	r := w.runs[slot]
-	if r.epoch == 0 || r.epoch == r.stored {
+	if r.epoch == r.stored || r.unsettled {
 		return nil
 	}
 	begin := w.pool.Now()
 	state, err := w.engine.Save(slot)
 	if err != nil {
-		return fmt.Errorf("save trial %d: %w", r.grant.Number, err)
+		return fmt.Errorf("save epoch %d: %w", r.epoch, err)
 	}
 	state.Stop = r.stop
 	body, err := w.pool.Encode(state, r.config)
 	if err != nil {
-		return fmt.Errorf("save trial %d: %w", r.grant.Number, err)
+		return fmt.Errorf("save epoch %d: %w", r.epoch, err)
 	}
 	err = w.pool.Work.Commit(ctx, r.grant.Lease, r.epoch, append(r.pending, study.File{
-		Kind: study.CheckpointFile, Name: fmt.Sprintf("epoch-%04d.safetensors", r.epoch), Media: "application/octet-stream", Body: body,
+		Kind: study.CheckpointFile, Name: fmt.Sprintf("epoch-%04d.safetensors", r.epoch), Media: "application/octet-stream",
+		Step: r.epoch, Body: body,
 	})...)
 	if errors.Is(err, study.ErrStale) {
 		return nil // noticed again, and acted on, at the next Renew
 	}
 	if err != nil {
-		return err
+		return ofStore(err)
 	}
 	r.pending, r.stored, r.saved = nil, r.epoch, w.pool.Now()
 	w.cost = r.saved.Sub(begin)

@@ -147,6 +147,10 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 		}
 	}
 	var out trainer.Evaluation
+	size := s.c.Height * s.c.Width * s.c.Channels
+	if want.Reconstructions {
+		out.Reconstructions = make([]float32, len(images)*size)
+	}
 	for at := 0; at < len(images); at += s.c.Batch {
 		if err := ctx.Err(); err != nil {
 			return trainer.Evaluation{}, err
@@ -161,7 +165,7 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 			out.Codes = append(out.Codes, s.forward.Code(len(batch))...)
 		}
 		if want.Reconstructions {
-			out.Reconstructions = s.reconstruct(out.Reconstructions, len(batch))
+			kernel.Reconstruct(out.Reconstructions[at*size:][:len(batch)*size], s.forward.Output(len(batch)), s.forward.Program().Loss)
 		}
 	}
 	return out, nil

@@ -176,20 +176,3 @@ func add(to *trainer.Sums, s kernel.Sums) {
 	to.SSIM += s.SSIM
 	to.Within += s.Within
 }
-
-// reconstruct appends the first n images of the forward plan's output, cropped and in 0 … 1.
-func (t *trial) reconstruct(dst []float32, n int) []float32 {
-	y := t.forward.Output(n)
-	signed := t.c.OutputActivation == "tanh"
-	for i := range n {
-		for row := range t.c.Height {
-			for _, v := range y.Data[y.At(i, row, 0, 0):][:t.c.Width*t.c.Channels] {
-				if signed {
-					v = (v + 1) / 2
-				}
-				dst = append(dst, min(max(v, 0), 1))
-			}
-		}
-	}
-	return dst
-}

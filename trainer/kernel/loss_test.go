@@ -335,9 +335,9 @@ func TestReconstruct(t *testing.T) {
 		output kernel.Activation
 		want   []float32
 	}{
-		{kernel.Identity, []float32{0, 0, 0.5, 0}},
-		{kernel.Sigmoid, []float32{0, 0, 0.5, 0}},
-		{kernel.Tanh, []float32{0, 0.5, 0.75, 0}},
+		{kernel.Identity, []float32{0, 0, 0.5, nan}},
+		{kernel.Sigmoid, []float32{0, 0, 0.5, nan}},
+		{kernel.Tanh, []float32{0, 0.5, 0.75, nan}},
 	} {
 		l := kernel.Loss{Output: c.output, H: 1, W: 2}
 		same(t, c.output.String(), kernel.Reconstruct(nil, pred, l), c.want, 0, 0)
@@ -345,5 +345,5 @@ func TestReconstruct(t *testing.T) {
 		same(t, c.output.String(), kernel.Reconstruct(dst, pred, l), dst, 0, 0)
 	}
 	l := kernel.Loss{H: 1, W: 3}
-	same(t, "limit", kernel.Reconstruct(nil, pred, l), []float32{0, 0, 0, 0.5, 0, 1}, 0, 0)
+	same(t, "limit", kernel.Reconstruct(nil, pred, l), []float32{0, 0, nan, 0.5, nan, 1}, 0, 0)
 }

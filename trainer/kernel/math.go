@@ -46,46 +46,6 @@ func Exp(x float32) float32 {
 
 func pow2(n int32) float32 { return math.Float32frombits(uint32(n+127) << 23) }
 
-// Log is the natural logarithm, within 2 units in the last place; -Inf at 0, NaN below.
-func Log(x float32) float32 {
-	switch {
-	case x != x || x > math.MaxFloat32:
-		return x
-	case x < 0:
-		return float32(math.NaN())
-	case x == 0:
-		return float32(math.Inf(-1))
-	}
-	e := int32(0)
-	if x < 1.17549435e-38 {
-		x = float32(x * 8388608) // a denormal, times 2²³
-		e = -23
-	}
-	bits := math.Float32bits(x)
-	e += int32(bits>>23) - 126
-	f := math.Float32frombits(bits&0x007fffff | 126<<23) // 0.5 … 1
-	if f < 0.707106781186547524 {
-		e--
-		f += f
-	}
-	f--
-	z := float32(f * f)
-	p := float32(7.0376836292e-2)
-	p = float32(p*f) - 1.1514610310e-1
-	p = float32(p*f) + 1.1676998740e-1
-	p = float32(p*f) - 1.2420140846e-1
-	p = float32(p*f) + 1.4249322787e-1
-	p = float32(p*f) - 1.6668057665e-1
-	p = float32(p*f) + 2.0000714765e-1
-	p = float32(p*f) - 2.4999993993e-1
-	p = float32(p*f) + 3.3333331174e-1
-	y := float32(float32(p*f) * z)
-	n := float32(e)
-	y += float32(n * ln2Lo)
-	y -= float32(0.5 * z)
-	return f + y + float32(n*ln2Hi)
-}
-
 // TanhOf is the hyperbolic tangent, within 3 units in the last place.
 func TanhOf(x float32) float32 {
 	a := x

@@ -10,7 +10,6 @@ import (
 // The stated errors, in units in the last place of the result (2⁻²³ of its power of two).
 const (
 	expUnits     = 2
-	logUnits     = 2
 	tanhUnits    = 3
 	sigmoidUnits = 4
 )
@@ -35,7 +34,6 @@ func TestFunctions(t *testing.T) {
 		smallest float64 // results under it are not held to units
 	}{
 		{"exp", kernel.Exp, math.Exp, -103.9, 88.72, expUnits, 1.2e-38},
-		{"log", kernel.Log, math.Log, 1e-45, 3e38, logUnits, 0},
 		{"tanh", kernel.TanhOf, math.Tanh, -12, 12, tanhUnits, 0},
 		{"sigmoid", kernel.SigmoidOf, sigmoid, -87, 40, sigmoidUnits, 1.2e-38},
 	} {
@@ -82,11 +80,6 @@ func TestFunctionsAtTheirEnds(t *testing.T) {
 		{"exp", kernel.Exp, -inf, 0},
 		{"exp", kernel.Exp, -104, 0},
 		{"exp", kernel.Exp, nan, nan},
-		{"log", kernel.Log, 1, 0},
-		{"log", kernel.Log, 0, -inf},
-		{"log", kernel.Log, inf, inf},
-		{"log", kernel.Log, -1, nan},
-		{"log", kernel.Log, nan, nan},
 		{"tanh", kernel.TanhOf, 0, 0},
 		{"tanh", kernel.TanhOf, inf, 1},
 		{"tanh", kernel.TanhOf, -inf, -1},
@@ -108,11 +101,11 @@ func TestFunctionBits(t *testing.T) {
 	h := uint32(2166136261)
 	for i := range 4000 {
 		x := float32(i)*0.011 - 22
-		for _, v := range []float32{kernel.Exp(x), kernel.Log(x*x + 0.001), kernel.TanhOf(x), kernel.SigmoidOf(x)} {
+		for _, v := range []float32{kernel.Exp(x), kernel.TanhOf(x), kernel.SigmoidOf(x)} {
 			h = (h ^ math.Float32bits(v)) * 16777619
 		}
 	}
-	if want := uint32(0x3405f089); h != want {
+	if want := uint32(0xf396bbfe); h != want {
 		t.Errorf("bits hash to %#x, want %#x", h, want)
 	}
 }

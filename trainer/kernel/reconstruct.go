@@ -1,7 +1,7 @@
 package kernel
 
 // Reconstruct turns a network's output into pictures: the crop of l, as the loss reads it ((y+1)/2 after Tanh), limited
-// to [0, 1], NaN as 0. dst is (N, l.H, l.W, C); a nil dst is made.
+// to [0, 1]; NaN stays, as everywhere in this package. dst is (N, l.H, l.W, C); a nil dst is made.
 func Reconstruct(dst []float32, pred Map, l Loss) []float32 {
 	checkLoss(pred, pred, l)
 	n := l.W * pred.C
@@ -13,11 +13,7 @@ func Reconstruct(dst []float32, pred Map, l Loss) []float32 {
 	for img := range pred.N {
 		for y := range l.H {
 			for _, v := range pred.Data[pred.At(img, y, 0, 0):][:n] {
-				v = squash(v, l.Output)
-				if !(v > 0) {
-					v = 0
-				}
-				dst[i] = min(v, 1)
+				dst[i] = min(max(squash(v, l.Output), 0), 1)
 				i++
 			}
 		}

@@ -40,7 +40,14 @@ type bench struct {
 	db    *storage.DB
 	study study.Study
 	over  []int // numbers of the finished trials, in order
+	told  []study.Trial
+	now   time.Time // every look at the clock takes a second
 	r     *study.Runner
+}
+
+func (b *bench) clock() time.Time {
+	b.now = b.now.Add(time.Second)
+	return b.now
 }
 
 func newBench(t *testing.T, change func(*study.Spec)) *bench {
@@ -67,7 +74,7 @@ func newBench(t *testing.T, change func(*study.Spec)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, db: db, study: s}
+	b := &bench{t: t, db: db, study: s, now: start}
 	b.restart(nil)
 	return b
 }
@@ -76,8 +83,8 @@ func newBench(t *testing.T, change func(*study.Spec)) *bench {
 func (b *bench) restart(p study.Pruner) {
 	b.t.Helper()
 	r, err := study.NewRunner(b.t.Context(), study.RunnerConfig{
-		Study: b.study, Store: b.db, Sampler: counting{}, Pruner: p, Now: func() time.Time { return start },
-		Finished: func(t study.Trial) { b.over = append(b.over, t.Number) },
+		Study: b.study, Store: b.db, Sampler: counting{}, Pruner: p, Now: b.clock,
+		Finished: func(t study.Trial) { b.over, b.told = append(b.over, t.Number), append(b.told, t) },
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -326,5 +333,95 @@ func TestRunnerKeepsNaNCurves(t *testing.T) {
 	}
 	if c := trials[0].Curve; len(c) != 2 || !math.IsNaN(c[0].Value) || !math.IsInf(c[1].Value, 1) {
 		t.Errorf("the stored curve is %v", c)
+	}
+}
+
+// What the runner says of a finished trial is what the store says of it, times included, also after a night in between.
+func TestRunnerTellsWhatIsStored(t *testing.T) {
+	b := newBench(t, func(s *study.Spec) { s.RunCap = 1 })
+	b.append(b.claim(), 1, 0.5)
+	b.now = b.now.Add(12 * time.Hour)
+	b.restart(nil) // the first attempt was lost
+	b.finish(b.claim(), study.Outcome{State: study.Failed, Reason: study.ReasonError, Message: "once"})
+	b.now = b.now.Add(12 * time.Hour)
+	g := b.claim()
+	b.append(g, 1, 0.5)
+	b.finish(g, complete(0.5))
+	stored, err := b.db.Trials(t.Context(), b.study.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(stored, b.told); d != "" {
+		t.Errorf("stored and told differ (-stored +told):\n%s", d)
+	}
+	if d := b.told[0].Duration; d > time.Minute {
+		t.Errorf("the trial took %v: the nights count", d)
+	}
+}
+
+func TestRunnerEndsWhenNothingIsLeft(t *testing.T) {
+	done := func(b *bench) {
+		t.Helper()
+		if g, err := b.r.Claim(t.Context(), capacity); !errors.Is(err, study.ErrDone) {
+			t.Errorf("claim gives %d grants and %v, want ErrDone", len(g), err)
+		}
+	}
+	t.Run("paused after the last trial", func(t *testing.T) {
+		b := newBench(t, nil)
+		for range 3 {
+			b.finish(b.claim(), complete(1))
+		}
+		if err := b.db.Request(t.Context(), b.study.ID, study.Pause, start); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.r.Renew(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		done(b)
+	})
+	t.Run("a trial waits, but the target is reached", func(t *testing.T) {
+		target := 0.1
+		b := newBench(t, func(s *study.Spec) { s.Objective.Target = &target })
+		g, h := b.claim(), b.claim()
+		b.finish(g, study.Outcome{State: study.Waiting})
+		b.finish(h, complete(0.05))
+		done(b)
+	})
+}
+
+// A lease that the store no longer knows is given up, so that the study can end.
+func TestRunnerGivesUpStaleLeases(t *testing.T) {
+	b := newBench(t, func(s *study.Spec) { s.RunCap = 1 })
+	g := b.claim()
+	if _, err := b.db.Reclaim(t.Context(), b.study.ID, start); err != nil { // as if another runner took over
+		t.Fatal(err)
+	}
+	if _, err := b.r.Append(t.Context(), g.Lease, 1, []study.Point{{Key: "loss", Step: 1, Value: 1}}); !errors.Is(err, study.ErrStale) {
+		t.Fatalf("append: %v, want ErrStale", err)
+	}
+	if _, err := b.r.Claim(t.Context(), capacity); !errors.Is(err, study.ErrDone) {
+		t.Errorf("claim: %v, want ErrDone: nobody of ours runs anything", err)
+	}
+}
+
+// Points may come out of order or again; memory and store keep the same curve.
+func TestRunnerKeepsTheStoredCurve(t *testing.T) {
+	b := newBench(t, nil)
+	g := b.claim()
+	for i, p := range []study.Sample{{Step: 2, Value: 5}, {Step: 1, Value: 7}, {Step: 2, Value: 4}} {
+		if _, err := b.r.Append(t.Context(), g.Lease, int64(i+1), []study.Point{{Key: "loss", Step: p.Step, Value: p.Value, Time: start}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := b.db.Trials(t.Context(), b.study.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []study.Sample{{Step: 1, Value: 7}, {Step: 2, Value: 4}}
+	if d := cmp.Diff(want, b.r.Progress().Running[0].Curve); d != "" {
+		t.Errorf("in memory (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(want, stored[0].Curve); d != "" {
+		t.Errorf("stored (-want +got):\n%s", d)
 	}
 }

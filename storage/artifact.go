@@ -27,7 +27,10 @@ import (
 type files struct {
 	dir   string
 	temps *atomic.Int64 // numbers temporary names: two writers of one content never share one
+	fsync func(*os.File) error
 }
+
+func newFiles(dir string) files { return files{dir, new(atomic.Int64), (*os.File).Sync} }
 
 func digestOf(body []byte) string {
 	sum := sha256.Sum256(body)
@@ -48,50 +51,75 @@ func validDigest(d string) bool {
 
 func place(digest string) string { return digest[:2] + "/" + digest[2:] }
 
-// put writes body durably under its digest. A file that is there whole stays.
-func (f files) put(digest string, body []byte) (err error) {
+// blob is the content of a file and its SHA-256.
+type blob struct {
+	digest string
+	body   []byte
+}
+
+// put writes blobs durably under their digests: each is written and synced under another name, all are put in their
+// places, and then each folder is synced once. What is there whole stays; what is damaged is replaced.
+func (f files) put(blobs ...blob) (err error) {
+	if len(blobs) == 0 {
+		return nil
+	}
 	root, err := f.root()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	to := place(digest)
-	if st, err := root.Stat(to); err == nil && st.Mode().IsRegular() && st.Size() == int64(len(body)) {
-		// Perhaps left by a process that died before it could sync the folder.
-		return syncDir(root, path.Dir(to))
-	}
-	if err := root.Mkdir(path.Dir(to), 0o777); err == nil {
-		if err := syncDir(root, "."); err != nil {
+	places := map[string]string{} // by temporary name
+	defer func() {
+		if err != nil {
+			for temp := range places {
+				root.Remove(temp) // else swept at the next start
+			}
+		}
+	}()
+	folders := map[string]bool{}
+	for _, b := range blobs {
+		to := place(b.digest)
+		// Of a file that is there too: perhaps a process died before it could sync its folder.
+		folders[path.Dir(to)] = true
+		if f.sound(b.digest, int64(len(b.body))) {
+			continue
+		}
+		if err := root.Mkdir(path.Dir(to), 0o777); err == nil {
+			folders["."] = true
+		} else if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-	} else if !errors.Is(err, fs.ErrExist) {
-		return err
+		temp := fmt.Sprintf("%s.tmp-%d-%d", to, os.Getpid(), f.temps.Add(1))
+		places[temp] = to
+		if err := f.write(root, temp, b.body); err != nil {
+			return err
+		}
 	}
-	temp := fmt.Sprintf("%s.tmp-%d-%d", to, os.Getpid(), f.temps.Add(1))
-	w, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	for temp, to := range places {
+		if err := root.Rename(temp, to); err != nil {
+			return err
+		}
+	}
+	for folder := range folders {
+		if err := f.syncDir(root, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f files) write(root *os.Root, name string, body []byte) error {
+	w, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			root.Remove(temp) // else swept at the next start
-		}
-	}()
-	if _, err := w.Write(body); err != nil {
-		w.Close()
-		return err
+	if _, err = w.Write(body); err == nil {
+		err = f.fsync(w)
 	}
-	if err := w.Sync(); err != nil {
-		w.Close()
-		return err
+	if e := w.Close(); err == nil {
+		err = e
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	if err := root.Rename(temp, to); err != nil {
-		return err
-	}
-	return syncDir(root, path.Dir(to))
+	return err
 }
 
 // root opens the folder, which it makes the first time.
@@ -106,18 +134,18 @@ func (f files) root() (*os.Root, error) {
 		return nil, err
 	}
 	defer above.Close()
-	if err := syncDir(above, "."); err != nil {
+	if err := f.syncDir(above, "."); err != nil {
 		return nil, err
 	}
 	return os.OpenRoot(f.dir)
 }
 
-func syncDir(root *os.Root, name string) error {
+func (f files) syncDir(root *os.Root, name string) error {
 	d, err := root.Open(name)
 	if err != nil {
 		return err
 	}
-	err = d.Sync()
+	err = f.fsync(d)
 	if e := d.Close(); err == nil {
 		err = e
 	}
@@ -162,6 +190,16 @@ func (c *checked) Read(p []byte) (int, error) {
 
 func (c *checked) Close() error { return c.file.Close() }
 
+// sound reports whether the file is there with that content. It reads all of it.
+func (f files) sound(digest string, size int64) bool {
+	r, err := f.open(digest, size)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, r)
+	return errors.Join(err, r.Close()) == nil
+}
+
 // whole reports whether the file is there with that size.
 func (f files) whole(digest string, size int64) bool {
 	st, err := os.Stat(f.dir + "/" + place(digest))
@@ -179,11 +217,15 @@ func (f files) remove(digest string) error {
 // putAll writes files before the transaction that names them.
 func (db *DB) putAll(fs []study.File) ([]study.Artifact, error) {
 	out := make([]study.Artifact, len(fs))
+	blobs := make([]blob, len(fs))
+	names := make([]string, len(fs))
 	for i, f := range fs {
-		out[i] = study.Artifact{Kind: f.Kind, Name: f.Name, Media: f.Media, Step: f.Step, Size: int64(len(f.Body)), Digest: digestOf(f.Body)}
-		if err := db.files.put(out[i].Digest, f.Body); err != nil {
-			return nil, explain(db.path, wrap(err, "write %s", f.Name))
-		}
+		blobs[i] = blob{digestOf(f.Body), f.Body}
+		out[i] = study.Artifact{Kind: f.Kind, Name: f.Name, Media: f.Media, Step: f.Step, Size: int64(len(f.Body)), Digest: blobs[i].digest}
+		names[i] = f.Name
+	}
+	if err := db.files.put(blobs...); err != nil {
+		return nil, explain(db.path, wrap(err, "write %s", strings.Join(names, ", ")))
 	}
 	return out, nil
 }
@@ -193,7 +235,7 @@ func (db *DB) putAll(fs []study.File) ([]study.Artifact, error) {
 func (db *DB) nameFiles(ctx context.Context, tx *sql.Tx, l study.Lease, step int, rows []study.Artifact, bodies []study.File, now time.Time) error {
 	for i, a := range rows {
 		if !db.files.whole(a.Digest, a.Size) {
-			if err := db.files.put(a.Digest, bodies[i].Body); err != nil {
+			if err := db.files.put(blob{a.Digest, bodies[i].Body}); err != nil {
 				return fmt.Errorf("write %s: %w", a.Name, err)
 			}
 		}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 )
@@ -46,7 +45,7 @@ const busyTimeout = 10_000
 // Open opens the database at path. Errors that the user can do something about are a [FileError].
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	file := resolve(path)
-	db := &DB{path: path, file: file, files: files{file + ".files", new(atomic.Int64)}}
+	db := &DB{path: path, file: file, files: newFiles(file + ".files")}
 	switch o.Synchronous {
 	case "", "normal":
 	case "full":

@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"trainer/model":      {"study", "trainer/kernel", "trainer/op"},
 	"trainer/plan":       {"trainer/kernel", "trainer/model", "trainer/op"},
 	"trainer/cpu":        {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model", "trainer/plan"},
-	"trainer/checkpoint": {"study", "trainer", "trainer/dataset", "trainer/model"},
+	"trainer/checkpoint": {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model"},
 	"templates":          {"study", "templates/chart", "templates/static"},
 	"templates/chart":    {},
 	"templates/static":   {},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sweep/trainer"
+	"sweep/trainer/kernel"
 	"sweep/trainer/model"
 )
 
@@ -14,9 +15,6 @@ const (
 	irVersion = 8
 	opset     = 17
 )
-
-// leakySlope is what a negative value is multiplied by: the engines' slope, in float32.
-const leakySlope = 0.01
 
 // graph is the part of an ONNX graph that this package writes and reads: one free dimension, the first of input and
 // output, and otherwise shapes that are known.
@@ -169,7 +167,7 @@ func (b *builder) activate(name string) {
 	case "relu":
 		b.node("Relu", output, nil)
 	case "leaky_relu":
-		b.node("LeakyRelu", output, nil, attr{name: "alpha", kind: attrFloat, f: leakySlope})
+		b.node("LeakyRelu", output, nil, attr{name: "alpha", kind: attrFloat, f: kernel.LeakySlope})
 	case "tanh":
 		b.node("Tanh", output, nil)
 	case "sigmoid":

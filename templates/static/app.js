@@ -95,6 +95,7 @@ function comparing() {
   const form = document.querySelector("#compare-form:not([data-ready])");
   if (!form) return;
   form.dataset.ready = "";
+  form.querySelector(".keys").hidden = false;
   const bar = form.querySelector("#compare-bar");
   const count = bar.querySelector("[data-count]");
   const go = bar.querySelector("button[type=submit]");
@@ -126,6 +127,29 @@ function comparing() {
   show();
 }
 
+// keys walks the trials from the keyboard: j and k move, x ticks, c compares, Escape clears. They work while nothing or
+// something in the table has focus, so that they never take a letter from a field.
+function keys() {
+  document.addEventListener("keydown", (e) => {
+    const form = document.querySelector("#compare-form");
+    const at = document.activeElement;
+    if (!form || e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]")) return;
+    if (at && at !== document.body && at.id !== "main" && !form.contains(at)) return;
+    const rows = [...form.querySelectorAll("tbody tr")];
+    const here = rows.indexOf(at?.closest("tbody tr"));
+    const act = {
+      j: () => rows[Math.min(here + 1, rows.length - 1)]?.querySelector("th a").focus(),
+      k: () => rows[Math.max(here - 1, 0)]?.querySelector("th a").focus(),
+      x: () => rows[here]?.querySelector("input").click(),
+      c: () => { const go = form.querySelector("#compare-bar button[type=submit]"); if (!go.disabled) go.click(); },
+      Escape: () => form.querySelector("[data-clear]").click(),
+    }[e.key];
+    if (!act) return;
+    e.preventDefault();
+    act();
+  });
+}
+
 function content() {
   copying();
   slider();
@@ -134,5 +158,6 @@ function content() {
 
 theme();
 dialogs();
+keys();
 content();
 document.addEventListener("sweep:content", content);

@@ -318,7 +318,14 @@ func TestReaderInBrowser(t *testing.T) {
 		t.Error("one trial alone can be compared")
 	}
 	visit("/studies/lr")
-	eval[any](t, ctx, "document.querySelectorAll('tbody input')[1].click()")
+	for _, key := range []string{"j", "j", "x"} {
+		if err := chromedp.Do(ctx, chromedp.KeyEvent(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := eval[string](t, ctx, "[...document.querySelectorAll('tbody tr')].findIndex(r => r.classList.contains('ticked') && r.contains(document.activeElement)) + ''"); got != "1" {
+		t.Errorf("j, j and x ticked row %s", got)
+	}
 	shoot("ticked")
 	eval[any](t, ctx, "document.querySelector('#compare-bar button[type=submit]').click()")
 	until(t, ctx, fmt.Sprintf("location.search === '?trials=%d,2' || location.search.startsWith('?trials=%d,')", running, running))

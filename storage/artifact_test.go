@@ -73,38 +73,99 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// A checkpoint whose file is gone (a power cut, a hand) does not stop its trial: it starts from what there is.
+// A checkpoint whose file is gone or damaged (a power cut, a hand) does not stop its trial: it goes on from an older one,
+// or from nothing, and what it writes again is whole.
 func TestBeginWithoutItsCheckpoint(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sweep.db")
-	db := openDB(t, path)
-	s := newStudy(t, db, nil)
-	ctx := t.Context()
-	p, err := db.Propose(ctx, s.ID, study.Proposal{Params: crashParams(0), Space: s.Spec.Space, Now: start})
-	if err != nil {
-		t.Fatal(err)
+	change := func(file string) error {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		b[0]++
+		return os.WriteFile(file, b, 0o666)
 	}
-	a, _, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := study.Lease{StudyID: s.ID, TrialID: p.ID, AttemptID: a.ID, Epoch: a.Epoch}
-	if err := errors.Join(
-		db.Append(ctx, l, 1, []study.Point{{Key: "val_mse", Step: 1, Value: 1, Time: start}}, "val_mse"),
-		db.Commit(ctx, l, 1, []study.File{{Kind: study.CheckpointFile, Name: "state", Body: []byte("state")}}, start),
-		os.RemoveAll(path+".files"),
-	); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Reclaim(ctx, s.ID, start); err != nil {
-		t.Fatal(err)
-	}
-	_, resume, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
-	if err != nil || resume != nil {
-		t.Fatalf("resumes %v (%v)", resume, err)
-	}
-	trials, err := db.Trials(ctx, s.ID)
-	if err != nil || len(trials[0].Curve) != 0 {
-		t.Errorf("curve %v (%v)", trials[0].Curve, err)
+	for _, c := range []struct {
+		name   string
+		bodies []string // of checkpoints, at steps 1, 2, …
+		harm   func(file string) error
+		harmed int // the newest so many
+		want   int // step resumed from
+	}{
+		{"nothing wrong", []string{"one", "two"}, os.Remove, 0, 2},
+		{"gone", []string{"one"}, os.Remove, 1, 0},
+		{"short", []string{"one"}, func(file string) error { return os.Truncate(file, 1) }, 1, 0},
+		{"changed", []string{"one"}, change, 1, 0},
+		{"the newer one changed", []string{"one", "two"}, change, 1, 1},
+		{"both changed", []string{"one", "two"}, change, 2, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sweep.db")
+			db := openDB(t, path)
+			s := newStudy(t, db, nil)
+			ctx := t.Context()
+			p, err := db.Propose(ctx, s.ID, study.Proposal{Params: crashParams(0), Space: s.Spec.Space, Now: start})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, _, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := study.Lease{StudyID: s.ID, TrialID: p.ID, AttemptID: a.ID, Epoch: a.Epoch}
+			var points []study.Point
+			var files []study.File
+			for i, body := range c.bodies {
+				points = append(points, study.Point{Key: "val_mse", Step: i + 1, Value: 1, Time: start})
+				files = append(files, study.File{Kind: study.CheckpointFile, Name: "state", Step: i + 1, Body: []byte(body)})
+			}
+			points = append(points, study.Point{Key: "val_mse", Step: 9, Value: 1, Time: start})
+			if err := errors.Join(
+				db.Append(ctx, l, 1, points, "val_mse"), db.Commit(ctx, l, len(files), files, start),
+			); err != nil {
+				t.Fatal(err)
+			}
+			d, err := db.Detail(ctx, s.ID, 0)
+			if err != nil || len(d.Artifacts) != len(files) {
+				t.Fatal(d.Artifacts, err)
+			}
+			for _, a := range d.Artifacts[len(files)-c.harmed:] {
+				if err := c.harm(filepath.Join(path+".files", a.Digest[:2], a.Digest[2:])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := db.Reclaim(ctx, s.ID, start); err != nil {
+				t.Fatal(err)
+			}
+			a, resume, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
+			if err != nil || (resume != nil) != (c.want > 0) || a.ResumedStep != c.want {
+				t.Fatalf("resumes %v at %d (%v)", resume, a.ResumedStep, err)
+			}
+			trials, err := db.Trials(ctx, s.ID)
+			if err != nil || len(trials[0].Curve) != c.want {
+				t.Errorf("curve %v (%v)", trials[0].Curve, err)
+			}
+			// The same training gives the same bytes.
+			l.AttemptID, l.Epoch = a.ID, a.Epoch
+			last := files[len(files)-1:]
+			if err := db.Commit(ctx, l, len(files), last, start); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.Reclaim(ctx, s.ID, start); err != nil {
+				t.Fatal(err)
+			}
+			_, resume, err = db.Begin(ctx, p.ID, "host", "cpu:0", start)
+			if err != nil || resume == nil || resume.Step != len(files) {
+				t.Fatalf("after a new checkpoint it resumes %v (%v)", resume, err)
+			}
+			r, err := db.Fetch(ctx, resume.Digest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if body, err := io.ReadAll(r); err != nil || string(body) != string(last[0].Body) {
+				t.Errorf("the checkpoint is %q (%v)", body, err)
+			}
+		})
 	}
 }
 

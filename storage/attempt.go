@@ -41,8 +41,8 @@ type checkpoint struct {
 	digest  string
 }
 
-// newestCheckpoint finds the newest checkpoint of a trial whose file is whole.
-func (db *DB) newestCheckpoint(ctx context.Context, tx *sql.Tx, trialID int64) (checkpoint, error) {
+// newestCheckpoint finds the newest checkpoint of a trial whose file is good.
+func newestCheckpoint(ctx context.Context, tx *sql.Tx, trialID int64, good func(digest string, size int64) bool) (checkpoint, error) {
 	var found checkpoint
 	err := each(ctx, tx, func(r *sql.Rows) error {
 		var c checkpoint
@@ -50,7 +50,7 @@ func (db *DB) newestCheckpoint(ctx context.Context, tx *sql.Tx, trialID int64) (
 		if err := r.Scan(&c.ordinal, &c.step, &c.digest, &size); err != nil {
 			return err
 		}
-		if found.digest == "" && db.files.whole(c.digest, size) {
+		if found.digest == "" && good(c.digest, size) {
 			found = c
 		}
 		return nil
@@ -74,11 +74,28 @@ func rewind(ctx context.Context, tx *sql.Tx, trialID int64, c checkpoint) error 
 }
 
 // Begin turns a waiting trial into a running one, under a new epoch. It continues the newest checkpoint whose file is
-// there.
+// what its digest says: a damaged one would end every attempt that takes it up.
 func (db *DB) Begin(ctx context.Context, trialID int64, host, device string, now time.Time) (study.Attempt, *study.Resume, error) {
 	a := study.Attempt{TrialID: trialID, Host: host, Device: device, Start: fromMicros(micros(now)), State: string(study.Running)}
 	var resume *study.Resume
-	err := db.update(ctx, func(tx *sql.Tx) error {
+	sound := map[string]bool{}
+	good := func(digest string, size int64) bool {
+		ok, known := sound[digest]
+		if !known {
+			ok = db.files.sound(digest, size)
+			sound[digest] = ok
+		}
+		return ok
+	}
+	// Files are read before the transaction, which other writers wait for; in it they are known.
+	err := db.view(ctx, func(tx *sql.Tx) error {
+		_, err := newestCheckpoint(ctx, tx, trialID, good)
+		return err
+	})
+	if err != nil {
+		return study.Attempt{}, nil, wrap(err, "begin trial with id %d", trialID)
+	}
+	err = db.update(ctx, func(tx *sql.Tx) error {
 		resume = nil
 		var studyID int64
 		var number int
@@ -95,7 +112,7 @@ func (db *DB) Begin(ctx context.Context, trialID int64, host, device string, now
 		if state != optunaWaiting {
 			return fmt.Errorf("trial %d is %s, not %s", number, state, optunaWaiting)
 		}
-		c, err := db.newestCheckpoint(ctx, tx, trialID)
+		c, err := newestCheckpoint(ctx, tx, trialID, good)
 		if err != nil {
 			return err
 		}
@@ -285,9 +302,9 @@ func closeAttempt(ctx context.Context, tx *sql.Tx, attemptID int64, state string
 	return err
 }
 
-// requeue puts a trial back to waiting at its newest checkpoint.
+// requeue puts a trial back to waiting at its newest checkpoint, which [DB.Begin] reads before it is taken up.
 func (db *DB) requeue(ctx context.Context, tx *sql.Tx, trialID int64) error {
-	c, err := db.newestCheckpoint(ctx, tx, trialID)
+	c, err := newestCheckpoint(ctx, tx, trialID, db.files.whole)
 	if err != nil {
 		return err
 	}

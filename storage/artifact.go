@@ -265,12 +265,13 @@ func dropArtifacts(ctx context.Context, tx *sql.Tx, where string, args ...any) (
 	return digests, err
 }
 
-// removeUnused removes those of the files that no row names any more.
+// removeUnused removes those of the files that no row names any more. One that cannot be removed does not keep the others.
 func (db *DB) removeUnused(ctx context.Context, digests []string) error {
 	if len(digests) == 0 {
 		return nil
 	}
 	return db.update(ctx, func(tx *sql.Tx) error {
+		var errs []error
 		for _, d := range digests {
 			var n int
 			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM artifact WHERE digest = ?`, d).Scan(&n); err != nil {
@@ -280,11 +281,17 @@ func (db *DB) removeUnused(ctx context.Context, digests []string) error {
 				continue
 			}
 			if err := db.files.remove(d); err != nil {
-				return err
+				errs = append(errs, err)
 			}
 		}
-		return nil
+		return errors.Join(errs...)
 	})
+}
+
+// tidy is removeUnused after a transaction whose result is the caller's, whatever becomes of the files: a trial that is
+// stored is stored. Those that stay behind are swept at the next start.
+func (db *DB) tidy(ctx context.Context, digests []string) {
+	_ = db.removeUnused(context.WithoutCancel(ctx), digests)
 }
 
 // sweepOrphans removes files that were written but never named by a committed transaction. Only who holds the lock may:

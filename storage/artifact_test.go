@@ -169,6 +169,68 @@ func TestBeginWithoutItsCheckpoint(t *testing.T) {
 	}
 }
 
+// What is stored is stored, even where a file that nobody names any more cannot be removed.
+func TestFilesThatStayBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sweep.db")
+	db := openDB(t, path)
+	s := newStudy(t, db, nil)
+	ctx := t.Context()
+	p, err := db.Propose(ctx, s.ID, study.Proposal{Params: crashParams(0), Space: s.Spec.Space, Now: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := study.Lease{StudyID: s.ID, TrialID: p.ID, AttemptID: a.ID, Epoch: a.Epoch}
+	// stuck puts a folder that is not empty in the place of the newest file: it cannot be removed as a file.
+	stuck := func() string {
+		t.Helper()
+		d, err := db.Detail(ctx, s.ID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := d.Artifacts[len(d.Artifacts)-1]
+		file := filepath.Join(path+".files", a.Digest[:2], a.Digest[2:])
+		if err := errors.Join(os.Remove(file), os.MkdirAll(filepath.Join(file, "in the way"), 0o777)); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	var left []string
+	for step := range 3 {
+		body := []byte{byte(step)}
+		if err := db.Commit(ctx, l, step, []study.File{{Kind: study.CheckpointFile, Name: "state", Body: body}}, start); err != nil {
+			t.Errorf("commit of step %d: %v", step, err)
+		}
+		left = append(left, stuck())
+	}
+	if err := db.Finish(ctx, l, study.Outcome{State: study.Complete, Value: 1}, study.Complete, 1, start); err != nil {
+		t.Errorf("finish: %v", err)
+	}
+	d, err := db.Detail(ctx, s.ID, 0)
+	if err != nil || d.State != study.Complete || len(d.Artifacts) != 0 {
+		t.Errorf("the trial is %s with %v (%v)", d.State, d.Artifacts, err)
+	}
+	for _, file := range left {
+		if err := os.Remove(filepath.Join(file, "in the way")); err != nil {
+			t.Error(err)
+		}
+		if err := errors.Join(os.Remove(file), os.WriteFile(file, nil, 0o666)); err != nil {
+			t.Error(err)
+		}
+	}
+	again, err := storage.Open(ctx, path, storage.Options{Write: true}) // openDB holds the lock
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if files := keptFiles(t, path); len(files) != 0 {
+		t.Errorf("%d files are left after the next start", len(files))
+	}
+}
+
 func TestOrphans(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sweep.db")
 	db := openDB(t, path)

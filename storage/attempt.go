@@ -189,11 +189,11 @@ func (db *DB) Commit(ctx context.Context, l study.Lease, step int, fs []study.Fi
 		for _, a := range rows { // nobody names them now
 			dropped = append(dropped, a.Digest)
 		}
-		// The caller's error matters; what stays behind is swept at the next start.
-		_ = db.removeUnused(context.WithoutCancel(ctx), dropped)
+		db.tidy(ctx, dropped)
 		return wrap(err, "commit step %d", step)
 	}
-	return wrap(db.removeUnused(ctx, dropped), "remove the older checkpoint")
+	db.tidy(ctx, dropped)
+	return nil
 }
 
 // Finish ends an attempt and puts its trial into next. A trial that is over loses its checkpoints; models are kept for
@@ -242,10 +242,11 @@ func (db *DB) Finish(ctx context.Context, l study.Lease, o study.Outcome, next s
 		for _, a := range rows {
 			dropped = append(dropped, a.Digest)
 		}
-		_ = db.removeUnused(context.WithoutCancel(ctx), dropped)
+		db.tidy(ctx, dropped)
 		return wrap(err, "finish")
 	}
-	return wrap(db.removeUnused(ctx, dropped), "remove files that are no longer kept")
+	db.tidy(ctx, dropped)
+	return nil
 }
 
 // bestStep is the epoch that the files of an outcome belong to.
@@ -408,5 +409,6 @@ func (db *DB) Reclaim(ctx context.Context, studyID int64, now time.Time) (requeu
 	if err != nil {
 		return 0, wrap(err, "reclaim lost trials")
 	}
-	return requeued, wrap(db.removeUnused(ctx, dropped), "remove files that are no longer kept")
+	db.tidy(ctx, dropped)
+	return requeued, nil
 }

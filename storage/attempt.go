@@ -219,7 +219,7 @@ func (db *DB) Finish(ctx context.Context, l study.Lease, o study.Outcome, next s
 		if err := db.endAttempt(ctx, tx, l, o, now); err != nil {
 			return err
 		}
-		if err := db.nameFiles(ctx, tx, l, bestStep(o), rows, o.Files, now); err != nil {
+		if err := db.nameFiles(ctx, tx, l, 0, rows, o.Files, now); err != nil {
 			return err
 		}
 		if next == study.Waiting {
@@ -249,14 +249,6 @@ func (db *DB) Finish(ctx context.Context, l study.Lease, o study.Outcome, next s
 	return nil
 }
 
-// bestStep is the epoch that the files of an outcome belong to.
-func bestStep(o study.Outcome) int {
-	if e := o.Metrics["epoch"]; e >= 1 && e <= math.MaxInt32 {
-		return int(e)
-	}
-	return 0
-}
-
 // endAttempt closes the attempt of a current lease and charges the trial for it.
 func (db *DB) endAttempt(ctx context.Context, tx *sql.Tx, l study.Lease, o study.Outcome, now time.Time) error {
 	state := string(o.State)
@@ -275,12 +267,12 @@ func (db *DB) endAttempt(ctx context.Context, tx *sql.Tx, l study.Lease, o study
 	if _, err := tx.ExecContext(ctx, `DELETE FROM trial_latest WHERE trial_id = ?`, l.TrialID); err != nil {
 		return err
 	}
-	for key, v := range o.Metrics {
+	for key, v := range o.Metrics { // of the best epoch, whichever that is: step 0 gives way to a later attempt's
 		id, err := keyID(ctx, tx, l.StudyID, key)
 		if err != nil {
 			return err
 		}
-		if err := setLatest(ctx, tx, l.TrialID, id, bestStep(o), v); err != nil {
+		if err := setLatest(ctx, tx, l.TrialID, id, 0, v); err != nil {
 			return err
 		}
 	}

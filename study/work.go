@@ -108,7 +108,7 @@ type File struct {
 	Kind  FileKind `json:"kind"`
 	Name  string   `json:"name"`
 	Media string   `json:"media"`
-	Step  int      `json:"step,omitempty"` // 0: that of the commit, or the best epoch at a finish
+	Step  int      `json:"step,omitempty"` // 0: that of the commit; at a finish each file names its own
 	Body  []byte   `json:"body"`
 }
 

@@ -74,7 +74,7 @@ func TestOnRealDatabase(t *testing.T) {
 			o = study.Outcome{State: study.Failed, Reason: study.ReasonNaN, Message: "the loss is not a number"}
 		}
 		if i == 0 {
-			o.Files = []study.File{{Kind: study.StripFile, Name: "strip-005.png", Media: "image/png", Body: strip(0, 5)}, {Kind: study.ModelFile, Name: "model.state", Media: "application/octet-stream", Body: []byte("weights")}}
+			o.Files = []study.File{{Kind: study.StripFile, Name: "strip-005.png", Media: "image/png", Step: 5, Body: strip(0, 5)}, {Kind: study.ModelFile, Name: "model.state", Media: "application/octet-stream", Step: 5, Body: []byte("weights")}}
 		}
 		if err := db.Finish(ctx, l, o, o.State, 10, now.Add(time.Duration(i+1)*time.Second)); err != nil {
 			t.Fatal(err)

@@ -1,5 +1,5 @@
-// A crosshair over every chart that carries its numbers: the nearest step, and each line's value there. The chart is
-// complete without it.
+// A crosshair over every chart that carries its numbers: the nearest step, and each line's value there, by pointer or
+// by the arrow keys. The chart is complete without it.
 
 function attach(figure) {
   const data = figure.querySelector("script[type='application/json']");
@@ -11,7 +11,9 @@ function attach(figure) {
   if (!steps.length) return;
   const hide = () => { tip.hidden = true; cross.setAttribute("visibility", "hidden"); };
 
+  let now = steps.length - 1;
   const show = (at) => {
+    now = at;
     const box = area.getBoundingClientRect();
     const share = x1 > x0 ? (steps[at] - x0) / (x1 - x0) : 0.5;
     cross.setAttribute("x1", share * 100 + "%");
@@ -44,6 +46,15 @@ function attach(figure) {
   };
   area.addEventListener("pointermove", (e) => show(nearest(e.clientX)));
   area.addEventListener("pointerleave", hide);
+  area.tabIndex = 0;
+  area.addEventListener("focus", () => { if (area.matches(":focus-visible")) show(now); });
+  area.addEventListener("blur", hide);
+  area.addEventListener("keydown", (e) => {
+    const to = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: steps.length - 1 }[e.key];
+    if (to === undefined) return;
+    e.preventDefault();
+    show(Math.min(Math.max(to, 0), steps.length - 1));
+  });
 }
 
 function content() {

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"sweep/trainer"
+	"sweep/trainer/model"
 )
 
 // The container is the safetensors format (github.com/huggingface/safetensors, "Format"): eight bytes of header length,
@@ -205,5 +206,5 @@ func elements(shape []int) (n int, ok bool) {
 	return n, true
 }
 
-// maxElements bounds a tensor: 1 GiB of float32.
-const maxElements = 1 << 28
+// maxElements bounds a tensor. Engines refuse networks with larger ones.
+const maxElements = model.MaxValues

@@ -15,6 +15,10 @@ import (
 
 // Engine trains one trial at a time on the core of the goroutine that calls it.
 type Engine struct {
+	// Memory is how many bytes a trial may take, data sets not counted; 0: any. New sets it to this engine's share of
+	// half of the memory that is available then; on a system that does not tell, to 0. Load refuses what needs more.
+	Memory int64
+
 	device string
 	k      kernel.Kernels
 	now    func() time.Time // for the durations of a report only
@@ -26,7 +30,7 @@ var _ trainer.Engine = (*Engine)(nil)
 
 // New makes the engine of a device, "cpu:0", on the given kernels. Engines may share the kernels, which hold no state.
 func New(device string, kernels kernel.Kernels) *Engine {
-	return &Engine{device: device, k: kernels, now: time.Now}
+	return &Engine{Memory: share(), device: device, k: kernels, now: time.Now}
 }
 
 // Device is the name that New was given.
@@ -42,7 +46,8 @@ const adamStep = "adam"
 func (e *Engine) Kinds() []string { return append(plan.Kinds(), adamStep) }
 
 // Load builds and plans the network of c, with initial weights by its seed or those of st. The next Advance starts
-// epoch st.Epoch+1. An error names what to change and leaves the slot free.
+// epoch st.Epoch+1. An error names what to change and leaves the slot free; it wraps [trainer.ErrMemory] for a trial that
+// is too large for the engine's memory, or for a checkpoint.
 func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 	switch {
 	case slot != 0:
@@ -51,6 +56,9 @@ func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 		return errors.New("load slot 0: it holds a trial; clear it first")
 	}
 	if err := check(c); err != nil {
+		return fmt.Errorf("load a trial: %w", err)
+	}
+	if err := holdable(c.Config); err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
 	net, err := model.Build(c.Config, c.Batch)
@@ -63,6 +71,9 @@ func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 	}
 	forward, err := plan.Forward(net)
 	if err != nil {
+		return fmt.Errorf("load a trial: %w", err)
+	}
+	if err := needOf(train, forward).within(e.Memory); err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
 	e.arena.Reserve(train)

@@ -129,7 +129,9 @@ func TestScheduleCountsTheShortBatch(t *testing.T) {
 		{"step", 0, 4, []float64{1, 1, 0.1, 0.01}},
 	} {
 		e := engine(t)
-		c := still(func(c *trainer.Config) { c.LR, c.Schedule, c.WarmupEpochs, c.Epochs = 1e-3, tt.schedule, tt.warmup, tt.epochs })
+		c := still(func(c *trainer.Config) {
+			c.LR, c.Schedule, c.WarmupEpochs, c.Epochs = 1e-3, tt.schedule, tt.warmup, tt.epochs
+		})
 		load(t, e, c, nil)
 		for i, r := range train(t, e, tt.epochs) {
 			if math.Abs(r.LearningRate/c.LR-tt.want[i]) > 1e-12 {

@@ -21,6 +21,10 @@ type Weight struct {
 	Shape []int
 }
 
+// MaxValues is how many numbers one array of weights may have: 1 GiB of float32, which is what a file of sweep's holds in
+// one array.
+const MaxValues = 1 << 28
+
 // Weights lists the trainable arrays of c in their fixed order: for i = 0 … Depth-1 "enc.conv{i}.weight"
 // (Kernel, Kernel, in, out) and "enc.conv{i}.bias" (out); "enc.dense.weight" (Hp·Wp·C, Latent), its bias;
 // "dec.dense.weight" (Latent, Hp·Wp·C), its bias; for i = Depth-1 … 0 "dec.convt{i}.weight" (in, 2, 2, out), its bias.

@@ -231,26 +231,33 @@ func (db *DB) putAll(fs []study.File) ([]study.Artifact, error) {
 }
 
 // nameFiles stores rows of files that putAll wrote, and writes again those that another process removed in between. A
-// file without a step of its own belongs to step.
-func (db *DB) nameFiles(ctx context.Context, tx *sql.Tx, l study.Lease, step int, rows []study.Artifact, bodies []study.File, now time.Time) error {
+// file without a step of its own belongs to step. What an earlier attempt, which was lost, left of the same kind, step and
+// name is replaced; its digests are returned, for removeUnused after the commit.
+func (db *DB) nameFiles(ctx context.Context, tx *sql.Tx, l study.Lease, step int, rows []study.Artifact, bodies []study.File, now time.Time) ([]string, error) {
+	var replaced []string
 	for i, a := range rows {
 		if !db.files.whole(a.Digest, a.Size) {
 			if err := db.files.put(blob{a.Digest, bodies[i].Body}); err != nil {
-				return fmt.Errorf("write %s: %w", a.Name, err)
+				return nil, fmt.Errorf("write %s: %w", a.Name, err)
 			}
 		}
 		at := a.Step
 		if at == 0 {
 			at = step
 		}
+		old, err := dropArtifacts(ctx, tx, `trial_id = ? AND kind = ? AND step = ? AND name = ?`, l.TrialID, string(a.Kind), at, a.Name)
+		if err != nil {
+			return nil, err
+		}
+		replaced = append(replaced, old...)
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO artifact (study_id, trial_id, attempt_id, kind, name, media, step, size, digest, created)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			l.StudyID, l.TrialID, l.AttemptID, string(a.Kind), a.Name, a.Media, at, a.Size, a.Digest, micros(now)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return replaced, nil
 }
 
 // dropArtifacts deletes the rows that the condition selects and returns their digests, for removeUnused after the commit.

@@ -164,22 +164,27 @@ func (db *DB) Commit(ctx context.Context, l study.Lease, step int, fs []study.Fi
 		if err != nil {
 			return err
 		}
+		dropped = nil
 		kinds := make([]study.FileKind, len(rows))
 		for i, a := range rows {
 			kinds[i] = a.Kind
 			if a.Kind != study.CheckpointFile {
 				continue
 			}
-			if dropped, err = dropArtifacts(ctx, tx, `trial_id = ? AND kind = ?`, l.TrialID, string(a.Kind)); err != nil {
+			old, err := dropArtifacts(ctx, tx, `trial_id = ? AND kind = ?`, l.TrialID, string(a.Kind))
+			if err != nil {
 				return err
 			}
+			dropped = append(dropped, old...)
 			if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET losses = 0 WHERE trial_id = ?`, l.TrialID); err != nil {
 				return err
 			}
 		}
-		if err := db.nameFiles(ctx, tx, l, step, rows, fs, now); err != nil {
+		replaced, err := db.nameFiles(ctx, tx, l, step, rows, fs, now)
+		if err != nil {
 			return err
 		}
+		dropped = append(dropped, replaced...)
 		if _, err := tx.ExecContext(ctx, `UPDATE attempt SET active = max(active, ?) WHERE attempt_id = ?`, micros(now), l.AttemptID); err != nil {
 			return err
 		}
@@ -219,13 +224,15 @@ func (db *DB) Finish(ctx context.Context, l study.Lease, o study.Outcome, next s
 		if err := db.endAttempt(ctx, tx, l, o, now); err != nil {
 			return err
 		}
-		if err := db.nameFiles(ctx, tx, l, 0, rows, o.Files, now); err != nil {
+		if dropped, err = db.nameFiles(ctx, tx, l, 0, rows, o.Files, now); err != nil {
 			return err
 		}
 		if next == study.Waiting {
 			err = db.requeue(ctx, tx, l.TrialID)
 		} else {
-			dropped, err = endTrial(ctx, tx, l, o, next, keep, now)
+			var ended []string
+			ended, err = endTrial(ctx, tx, l, o, next, keep, now)
+			dropped = append(dropped, ended...)
 		}
 		if err != nil {
 			return err

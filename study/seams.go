@@ -41,7 +41,8 @@ type Store interface {
 	Begin(ctx context.Context, trialID int64, host, device string, now time.Time) (Attempt, *Resume, error)
 	// Append stores points; those whose key is objective also go into Optuna's intermediate values.
 	Append(ctx context.Context, l Lease, seq int64, points []Point, objective string) error
-	// Commit stores files, synced to disk first; a checkpoint replaces the trial's older one.
+	// Commit stores files, synced to disk first; a checkpoint replaces the trial's older one, any file (here and at a
+	// finish) the one of the same trial, kind, step and name that an earlier attempt left.
 	Commit(ctx context.Context, l Lease, step int, files []File, now time.Time) error
 	// Fetch opens a stored file.
 	Fetch(ctx context.Context, digest string) (io.ReadCloser, error)

@@ -188,6 +188,7 @@ func Store(t *testing.T, open func(t *testing.T) Opened) {
 		{"LostWithCheckpoints", storeLostWithCheckpoints},
 		{"Files", storeFiles},
 		{"SameFile", storeSameFile},
+		{"FileAgain", storeFileAgain},
 		{"Finish", storeFinish},
 		{"Retry", storeRetry},
 		{"Release", storeRelease},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"sweep/study"
@@ -55,6 +56,43 @@ func storeSameFile(s *story) {
 	s.equal("replaced by itself", s.content(digest), "same")
 	s.checkpoint(b, 3, "third")
 	s.equal("nobody has it", s.content(digest), "")
+}
+
+// An attempt that goes on from before a file of a lost one makes it again: there is one of it.
+func storeFileAgain(s *story) {
+	strip := func(step int, body string) study.File {
+		return study.File{Kind: study.StripFile, Name: fmt.Sprintf("epoch-%d.png", step), Media: "image/png", Step: step, Body: []byte(body)}
+	}
+	model := func(body string) study.File {
+		return study.File{Kind: study.ModelFile, Name: "model", Step: 2, Body: []byte(body)}
+	}
+	p := s.propose()
+	l, _ := s.begin(p, at(0))
+	s.ok(s.Store.Commit(s.ctx, l, 2, []study.File{strip(1, "old 1"), strip(2, "old 2"), model("old model")}, at(1)))
+	var old []string
+	for _, a := range s.detail(0).Artifacts {
+		old = append(old, a.Digest)
+	}
+	s.equal("files of the first attempt", len(old), 3)
+	_, err := s.Store.Reclaim(s.ctx, s.Study.ID, at(2))
+	s.ok(err)
+	l, _ = s.begin(p, at(3))
+	other := strip(1, "of another name")
+	other.Name = "other.png"
+	s.ok(s.Store.Commit(s.ctx, l, 1, []study.File{strip(1, "new 1"), other}, at(4)))
+	s.ok(s.Store.Commit(s.ctx, l, 1, []study.File{strip(1, "new 1")}, at(4))) // told twice
+	s.complete(l, 1, 1, strip(2, "new 2"), model("new model"))
+	var got []string
+	for _, a := range s.detail(0).Artifacts {
+		got = append(got, fmt.Sprint(a.Step, " ", a.Kind, " ", a.Name, ": ", s.content(a.Digest)))
+	}
+	slices.Sort(got)
+	s.equal("files", got, []string{
+		"1 strip epoch-1.png: new 1", "1 strip other.png: of another name", "2 model model: new model", "2 strip epoch-2.png: new 2",
+	})
+	for _, digest := range old {
+		s.equal("a replaced file", s.content(digest), "")
+	}
 }
 
 func storeFinish(s *story) {

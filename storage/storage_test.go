@@ -55,6 +55,9 @@ func TestStore(t *testing.T) {
 			Store: db, Study: s,
 			Detail: func(ctx context.Context, number int) (study.Detail, error) { return db.Detail(ctx, s.ID, number) },
 			Events: func(ctx context.Context) ([]study.Event, error) { return db.Events(ctx, s.ID, 0, 1000) },
+			Request: func(ctx context.Context, v study.Verdict) error {
+				return db.Request(ctx, s.ID, v, start)
+			},
 		}
 	}
 	studytest.Store(t, func(t *testing.T) studytest.Opened {

@@ -19,6 +19,8 @@ type Opened struct {
 	Study  study.Study // made of StoreSpec, without trials
 	Detail func(ctx context.Context, number int) (study.Detail, error)
 	Events func(ctx context.Context) ([]study.Event, error)
+	// Request asks for what [study.Store]'s Wish then says; nil where nobody can ask.
+	Request func(ctx context.Context, v study.Verdict) error
 	// Reopen closes the store and opens what it left behind.
 	Reopen func(t *testing.T) Opened
 }

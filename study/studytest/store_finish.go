@@ -242,6 +242,26 @@ func storeWish(s *story) {
 	v, err := s.Store.Wish(s.ctx, s.Study.ID)
 	s.ok(err)
 	s.equal("wish", v, study.Go)
+	if s.Request == nil {
+		return
+	}
+	ask := func(v study.Verdict) {
+		s.Helper()
+		s.ok(s.Request(s.ctx, v))
+		for range 2 { // a look takes nothing away
+			got, err := s.Store.Wish(s.ctx, s.Study.ID)
+			s.ok(err)
+			s.equal("wish", got, v)
+		}
+	}
+	for _, v := range []study.Verdict{study.Pause, study.Stop, study.Go, study.Pause} {
+		ask(v)
+	}
+	s.Opened = s.Reopen(s.T)
+	v, err = s.Store.Wish(s.ctx, s.Study.ID)
+	s.ok(err)
+	s.equal("wish of a store opened again", v, study.Pause)
+	ask(study.Go)
 }
 
 func storeReopen(s *story) {

@@ -4,7 +4,8 @@
 
 const main = () => document.querySelector("#main");
 let shown = pieces(main()); // the content as the server sent it, before the other scripts touch it
-let running = null;
+let running = null; // the request under way
+let asked = 0; // requests that the reader waits for
 
 function pieces(element) {
   return [...element.children].map((child) => child.outerHTML);
@@ -56,6 +57,7 @@ function adopt(fresh, whole) {
 
 async function visit(url, push) {
   const waiting = setTimeout(() => main().setAttribute("aria-busy", "true"), 150);
+  asked++;
   try {
     const fresh = await get(url);
     if (push) history.pushState(null, "", url);
@@ -63,6 +65,7 @@ async function visit(url, push) {
   } catch (err) {
     if (err.name !== "AbortError") location.assign(url);
   } finally {
+    asked--;
     clearTimeout(waiting);
     main().removeAttribute("aria-busy");
   }
@@ -96,9 +99,9 @@ function say(state, text) {
   word.querySelector("span").textContent = text;
 }
 
-// Nothing is replaced under a pointer that reads a chart, nor a text being marked.
+// Nothing is replaced under a pointer that reads a chart, a text being marked, or a link that was just followed.
 function busy() {
-  return document.hidden || main().matches(":has(figure.chart:hover)") || !getSelection().isCollapsed;
+  return document.hidden || asked > 0 || main().matches(":has(figure.chart:hover, [data-area]:focus-visible)") || !getSelection().isCollapsed;
 }
 
 async function again() {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 )
 
 // Tiny is a sweep of a second.
@@ -70,6 +73,19 @@ func (p place) sweep(args ...string) (stdout, stderr string, code int) {
 		code = exit.ExitCode()
 	}
 	return out.String(), err.String(), code
+}
+
+// sql changes a database behind the program's back.
+func (p place) sql(file, statement string) {
+	p.t.Helper()
+	db, err := sql.Open("sqlite3", filepath.Join(p.dir, file))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // must runs the binary and fails the test unless it ends well.
@@ -229,6 +245,7 @@ func TestBadInput(t *testing.T) {
 	spec := p.file("tiny.yaml", tiny)
 	p.must("run", spec)
 	p.must("run", spec, "--db", "newer.db")
+	p.sql("newer.db", `INSERT INTO sweep_migration (version_id, is_applied) VALUES (9999, 1)`)
 	p.file("bad.yaml", strings.Replace(tiny, "run_cap", "run_cup", 1))
 	p.file("other.yaml", strings.Replace(tiny, "epochs: 2", "epochs: 3", 1))
 	p.file("cifar.yaml", strings.Replace(tiny, "name: shapes", "name: cifar10", 1))
@@ -244,6 +261,7 @@ func TestBadInput(t *testing.T) {
 	defer taken.Close()
 	port := taken.Addr().String()
 
+	before := p.must("top", "tiny", "--json")
 	for _, c := range []struct {
 		name string
 		args []string
@@ -267,6 +285,8 @@ func TestBadInput(t *testing.T) {
 		{"a word to sort by", []string{"top", "tiny", "--sort", "size"}, 2, []string{"size", "latent"}},
 		{"no database", []string{"top", "tiny", "--db", "none.db"}, 1, []string{"none.db", "sweep run"}},
 		{"a file that is no database", []string{"top", "tiny", "--db", "text.db"}, 1, []string{"text.db"}},
+		{"a database of a newer version", []string{"top", "tiny", "--db", "newer.db"}, 1, []string{"newer.db", "9999", "newer version"}},
+		{"running on a newer version's", []string{"run", spec, "--db", "newer.db"}, 1, []string{"newer.db", "newer version"}},
 		{"a folder that does not exist", []string{"run", spec, "--db", "none/x.db"}, 1, []string{"none/x.db", "--db"}},
 		{"a port in use", []string{"web", "--addr", port}, 1, []string{port, "--addr"}},
 		{"an address open to others", []string{"web", "--addr", "0.0.0.0:0"}, 1, []string{"SWEEP_TOKEN"}},
@@ -278,7 +298,6 @@ func TestBadInput(t *testing.T) {
 		{"a data set that does not exist", []string{"data", "fetch", "imagenet"}, 2, []string{"imagenet", "cifar10"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before := p.must("top", "tiny", "--json")
 			stdout, stderr, code := p.sweep(c.args...)
 			if code != c.code {
 				t.Errorf("exit %d, want %d\n%s", code, c.code, stderr)

@@ -2,6 +2,9 @@ package checkpoint
 
 import (
 	"bytes"
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
 	"sweep/trainer"
@@ -90,10 +93,48 @@ func FuzzReadONNX(f *testing.F) {
 			return
 		}
 		out, err := m.Run(t.Context(), make([]float32, 2*m.sizes[0]))
-		if err != nil || len(out) != 2*m.sizes[m.last] {
+		if err != nil || len(out) != 2*m.sizes[len(m.sizes)-1] {
 			t.Fatalf("%d values and %v", len(out), err)
 		}
 	})
+}
+
+// A small file can name many large values. A run holds two of them, whatever it is asked for.
+func TestLongChainTakesLittleMemory(t *testing.T) {
+	long := func(n, side int) []byte {
+		shape := []int{1, side, side}
+		g := graph{name: "long", input: value{"v0", shape}, output: value{fmt.Sprint("v", n), shape}}
+		for i := range n {
+			g.nodes = append(g.nodes, node{
+				op: "Relu", name: fmt.Sprint("relu", i), inputs: []string{fmt.Sprint("v", i)}, output: []string{fmt.Sprint("v", i+1)},
+			})
+		}
+		return writeONNX(g)
+	}
+	b := long(500, 1<<9) // 1 MiB each
+	if len(b) > 1<<15 {
+		t.Fatalf("the file has %d bytes", len(b))
+	}
+	m, err := ReadONNX(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := make([]float32, 1<<18)
+	image[7] = 3
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out, err := m.Run(t.Context(), image)
+	runtime.ReadMemStats(&after)
+	if err != nil || out[7] != 3 {
+		t.Fatalf("value 7 is %v, %v", out[7], err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 { // two values, and the result
+		t.Errorf("500 values of 1 MiB in a row took %d MiB", took>>20)
+	}
+	// Time has a bound of its own.
+	if _, err := ReadONNX(long(1100, 1<<12)); err == nil || !strings.Contains(err.Error(), "multiplications") {
+		t.Errorf("1100 values of 64 MiB are read with %v", err)
+	}
 }
 
 // TestReadONNXRefuses changes a good graph in ways that would make it compute something else, or nothing.
@@ -112,6 +153,8 @@ func TestReadONNXRefuses(t *testing.T) {
 		"missing input":      func(g *graph) { g.nodes[0].inputs[0] = "nothing" },
 		"wrong output":       func(g *graph) { g.output.shape = []int{1, 4, 2} },
 		"no output":          func(g *graph) { g.output.name = "nothing" },
+		"a branch":           func(g *graph) { g.nodes[2].inputs[0] = "input" },
+		"output in between":  func(g *graph) { g.output = value{g.nodes[0].output[0], []int{1, 4, 2}} },
 		"other order":        func(g *graph) { g.nodes[0], g.nodes[1] = g.nodes[1], g.nodes[0] },
 		"two results":        func(g *graph) { g.nodes[0].output = []string{"a", "b"} },
 		"same name":          func(g *graph) { g.nodes[1].output = []string{"input"} },

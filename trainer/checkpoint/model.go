@@ -14,18 +14,13 @@ import (
 // on what was exported, not a fast engine. It may be used from several goroutines.
 type Model struct {
 	input, output []int // shapes of one image and of what comes of it
-	sizes         []int // of each value, an image's; value 0 is the input
-	steps         []step
-	last          int // the value that is the output
+	sizes         []int // of each value, an image's: value 0 is the input, value i+1 what step i makes of value i
+	steps         []func(dst, src []float32)
+	work          int // multiplications an image
 }
 
-// step computes value dst of an image from value src.
-type step struct {
-	src, dst int
-	run      func(dst, src []float32)
-}
-
-// Limits of a model from a file, so that none can ask for unbounded memory or time.
+// Limits of a model from a file, so that none can ask for unbounded memory or time. Beside its weights, which are as large
+// as the file, a run holds two values for each image that it works on, however long the chain is.
 const (
 	maxValue = 1 << 24 // numbers of one value of one image
 	maxWork  = 1 << 34 // multiplications for one image
@@ -54,7 +49,7 @@ func (m *Model) Output() []int { return slices.Clone(m.output) }
 // Run takes images, (N, C, H, W) with values in [0, 1], and returns (N, output shape...). It works on as many images at a
 // time as there are cores, and looks at ctx before each.
 func (m *Model) Run(ctx context.Context, images []float32) ([]float32, error) {
-	in, out := m.sizes[0], m.sizes[m.last]
+	in, out := m.sizes[0], m.sizes[len(m.steps)]
 	if len(images)%in != 0 {
 		return nil, fmt.Errorf("run a model: %d values are no number of images of shape %v", len(images), m.input)
 	}
@@ -64,20 +59,23 @@ func (m *Model) Run(ctx context.Context, images []float32) ([]float32, error) {
 	var group sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), n) {
 		group.Go(func() {
-			values := make([][]float32, len(m.sizes))
-			for i, size := range m.sizes[1:] {
-				values[i+1] = make([]float32, size)
+			// The values come to lie in two places by turns: a step reads only what the one before it made.
+			var places [2][]float32
+			for i := range places {
+				places[i] = make([]float32, slices.Max(m.sizes))
 			}
 			for {
 				i := int(next.Add(1) - 1)
 				if i >= n || ctx.Err() != nil {
 					return
 				}
-				values[0] = images[i*in:][:in]
-				for _, s := range m.steps {
-					s.run(values[s.dst], values[s.src])
+				value := images[i*in:][:in]
+				for s, run := range m.steps {
+					next := places[s%2][:m.sizes[s+1]]
+					run(next, value)
+					value = next
 				}
-				copy(result[i*out:][:out], values[m.last])
+				copy(result[i*out:][:out], value)
 			}
 		})
 	}
@@ -92,13 +90,13 @@ func (m *Model) Run(ctx context.Context, images []float32) ([]float32, error) {
 type compiler struct {
 	Model
 	arrays map[string]array
-	places map[string]int // of values, by name
-	shapes [][]int        // of values
-	work   int
+	names  map[string]bool // of values
+	last   string          // the value made last
+	shape  []int           // of it
 }
 
 func compile(g graph) (*Model, error) {
-	c := &compiler{arrays: map[string]array{}, places: map[string]int{}}
+	c := &compiler{arrays: map[string]array{}, names: map[string]bool{}}
 	for _, a := range g.arrays {
 		if _, twice := c.arrays[a.name]; twice {
 			return nil, fmt.Errorf("two initializers are called %q", a.name)
@@ -106,7 +104,7 @@ func compile(g graph) (*Model, error) {
 		c.arrays[a.name] = a
 	}
 	c.input, c.output = g.input.shape, g.output.shape
-	if _, err := c.add(g.input.name, c.input); err != nil {
+	if err := c.add(g.input.name, c.input); err != nil {
 		return nil, err
 	}
 	for _, n := range g.nodes {
@@ -117,33 +115,28 @@ func compile(g graph) (*Model, error) {
 			return nil, fmt.Errorf("it takes more than %d multiplications an image", maxWork)
 		}
 	}
-	place, ok := c.places[g.output.name]
-	if !ok {
-		return nil, fmt.Errorf("no node makes the output %q", g.output.name)
+	if g.output.name != c.last {
+		return nil, fmt.Errorf("the last node does not make the output %q", g.output.name)
 	}
-	if !slices.Equal(c.shapes[place], c.output) {
-		return nil, fmt.Errorf("the output %q is said to be %v, but becomes %v", g.output.name, c.output, c.shapes[place])
+	if !slices.Equal(c.shape, c.output) {
+		return nil, fmt.Errorf("the output %q is said to be %v, but becomes %v", g.output.name, c.output, c.shape)
 	}
-	c.last = place
 	return &c.Model, nil
 }
 
-// add makes room for a value.
-func (c *compiler) add(name string, shape []int) (int, error) {
-	if _, twice := c.places[name]; twice {
-		return 0, fmt.Errorf("two values are called %q", name)
-	}
-	if _, twice := c.arrays[name]; twice || name == "" {
-		return 0, fmt.Errorf("no value can be called %q", name)
+// add appends a value to the chain.
+func (c *compiler) add(name string, shape []int) error {
+	if _, array := c.arrays[name]; array || c.names[name] || name == "" {
+		return fmt.Errorf("no value can be called %q, or two are", name)
 	}
 	n, ok := elements(shape)
 	if !ok || n > maxValue {
-		return 0, fmt.Errorf("the shape %v is too large", shape)
+		return fmt.Errorf("the shape %v is too large", shape)
 	}
-	c.places[name] = len(c.sizes)
+	c.names[name] = true
+	c.last, c.shape = name, shape
 	c.sizes = append(c.sizes, n)
-	c.shapes = append(c.shapes, shape)
-	return len(c.sizes) - 1, nil
+	return nil
 }
 
 // operand is what an operator has to work with.
@@ -165,11 +158,10 @@ func (c *compiler) node(n node) error {
 	if len(n.inputs) == 0 || len(n.output) != 1 {
 		return fmt.Errorf("it has %d inputs and %d outputs", len(n.inputs), len(n.output))
 	}
-	src, ok := c.places[n.inputs[0]]
-	if !ok {
-		return fmt.Errorf("its input %q is made by no node before it", n.inputs[0])
+	if n.inputs[0] != c.last {
+		return fmt.Errorf("its input %q is not what the node before it makes", n.inputs[0])
 	}
-	o := operand{shape: c.shapes[src], attrs: map[string]attr{}}
+	o := operand{shape: c.shape, attrs: map[string]attr{}}
 	for _, name := range n.inputs[1:] {
 		a, ok := c.arrays[name]
 		if !ok {
@@ -190,14 +182,13 @@ func (c *compiler) node(n node) error {
 	for name := range o.attrs { // those that were understood have been taken
 		return fmt.Errorf("its attribute %s is not understood here", name)
 	}
-	dst, err := c.add(n.output[0], shape)
-	if err != nil {
+	if err := c.add(n.output[0], shape); err != nil {
 		return err
 	}
 	if o.work < 0 || o.work > maxWork {
 		o.work = maxWork
 	}
-	c.work += o.work + c.sizes[dst]
-	c.steps = append(c.steps, step{src, dst, run})
+	c.work += o.work + c.sizes[len(c.sizes)-1]
+	c.steps = append(c.steps, run)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
+
+	"sweep/study"
 )
 
 // Errors that callers branch on. A study that does not exist is [study.ErrNotFound].
@@ -100,10 +102,21 @@ func constraint(err error) bool {
 	return ok && (se.ExtendedCode == sqlite3.ErrConstraintUnique || se.ExtendedCode == sqlite3.ErrConstraintPrimaryKey)
 }
 
-// wrap adds what was being done to an error; nil stays nil.
+// absent is the error about a study or a trial that does not exist: a whole sentence for people. It is
+// [study.ErrNotFound].
+type absent string
+
+func (a absent) Error() string { return string(a) }
+
+func (absent) Is(target error) bool { return target == study.ErrNotFound }
+
+// wrap adds what was being done to an error; nil stays nil, and so does an [absent], which says all there is to say.
 func wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
+	}
+	if _, ok := errors.AsType[absent](err); ok {
+		return err
 	}
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }

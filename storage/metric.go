@@ -361,7 +361,7 @@ func (db *DB) Curves(ctx context.Context, studyID int64, key string, numbers []i
 		ids := make([]int64, 0, len(numbers))
 		number := map[int64]int{}
 		for _, n := range numbers {
-			id, err := trialID(ctx, tx, studyID, n)
+			id, err := trialID(ctx, tx, s, n)
 			if err != nil {
 				return err
 			}

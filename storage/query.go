@@ -242,7 +242,7 @@ func (db *DB) Detail(ctx context.Context, studyID int64, number int) (study.Deta
 		if err != nil {
 			return err
 		}
-		id, err := trialID(ctx, tx, studyID, number)
+		id, err := trialID(ctx, tx, s, number)
 		if err != nil {
 			return err
 		}

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"sweep/study"
 )
@@ -83,25 +85,47 @@ func readStudyNamed(ctx context.Context, tx *sql.Tx, name string) (study.Study, 
 	var id int64
 	err := tx.QueryRowContext(ctx, `SELECT study_id FROM studies WHERE study_name = ?`, name).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
-		var names []string
-		err := each(ctx, tx, func(r *sql.Rows) error {
-			var n string
-			err := r.Scan(&n)
-			names = append(names, fmt.Sprintf("%q", n))
-			return err
-		}, `SELECT study_name FROM studies ORDER BY study_id DESC LIMIT 20`)
-		if err != nil {
-			return study.Study{}, err
-		}
-		if len(names) == 0 {
-			return study.Study{}, fmt.Errorf("study %q: %w: the database has no study yet", name, study.ErrNotFound)
-		}
-		return study.Study{}, fmt.Errorf("study %q: %w: there is %s", name, study.ErrNotFound, strings.Join(names, ", "))
+		return study.Study{}, noStudy(ctx, tx, name)
 	}
 	if err != nil {
 		return study.Study{}, err
 	}
 	return readStudy(ctx, tx, id)
+}
+
+// noStudy is the error about a study that does not exist: it says which there are, the newest first.
+func noStudy(ctx context.Context, tx *sql.Tx, name string) error {
+	const most = 20
+	var names []string
+	err := each(ctx, tx, func(r *sql.Rows) error {
+		var n string
+		err := r.Scan(&n)
+		names = append(names, plain(n))
+		return err
+	}, `SELECT study_name FROM studies ORDER BY study_id DESC LIMIT ?`, most+1)
+	if err != nil {
+		return err
+	}
+	there := "there are " + strings.Join(names[:min(len(names), most)], ", ")
+	switch {
+	case len(names) == 0:
+		there = "there are none yet"
+	case len(names) == 1:
+		there = "there is " + names[0]
+	case len(names) > most:
+		there += " and more"
+	}
+	return absent(fmt.Sprintf("there is no study %q: %s", name, there))
+}
+
+// plain is a study's name inside a sentence: in quotes where it would not be seen as one word.
+func plain(name string) string {
+	for _, r := range name {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.+=@", r) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
 }
 
 // readStudy reads a study by its id. One that Optuna made has no spec of ours: what is known of it is put in its place.
@@ -116,7 +140,7 @@ func readStudy(ctx context.Context, tx *sql.Tx, id int64) (study.Study, error) {
 		FROM studies s LEFT JOIN study_spec p USING (study_id)
 		WHERE s.study_id = ?`, id).Scan(&s.Name, &spec, &data, &created, &direction)
 	if errors.Is(err, sql.ErrNoRows) {
-		return s, fmt.Errorf("study with id %d: %w", id, study.ErrNotFound)
+		return s, absent(fmt.Sprintf("there is no study with id %d", id))
 	} else if err != nil {
 		return s, err
 	}

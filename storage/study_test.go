@@ -24,7 +24,7 @@ func TestCreateStudy(t *testing.T) {
 	db := openDB(t, filepath.Join(t.TempDir(), "sweep.db"))
 	ctx := t.Context()
 	_, err := db.Study(ctx, "lr")
-	said(t, err, `study "lr"`, "no study yet")
+	is(t, err, `there is no study "lr": there are none yet`)
 	target := 0.01
 	want := newStudy(t, db, func(s *study.Spec) {
 		s.Name, s.Description, s.Objective.Target, s.Seed = "lr", "söme \"text\"", &target, math.MaxUint64
@@ -44,12 +44,14 @@ func TestCreateStudy(t *testing.T) {
 	if !errors.Is(err, storage.ErrExists) {
 		t.Errorf("the same name again: %v", err)
 	}
-	newStudy(t, db, func(s *study.Spec) { s.Name = "other" })
 	_, err = db.Study(ctx, "rl")
-	said(t, err, `study "rl"`, `"lr"`, `"other"`)
-	if !errors.Is(err, study.ErrNotFound) {
-		t.Errorf("%v is not ErrNotFound", err)
-	}
+	is(t, err, `there is no study "rl": there is lr`)
+	newStudy(t, db, func(s *study.Spec) { s.Name = "the other" })
+	_, err = db.Study(ctx, "")
+	is(t, err, `there is no study "": there are "the other", lr`)
+	_, err = db.Summary(ctx, "rl")
+	is(t, err, `there is no study "rl": there are "the other", lr`)
+	is(t, db.DeleteStudy(ctx, "rl"), `there is no study "rl": there are "the other", lr`)
 	for _, name := range []string{"", strings.Repeat("x", 513)} {
 		if _, err := db.CreateStudy(ctx, study.Spec{Name: name}, study.Data{}, start); err == nil {
 			t.Errorf("a name of %d bytes was taken", len(name))
@@ -65,6 +67,34 @@ func TestCreateStudy(t *testing.T) {
 	if err := db.SetRunCap(ctx, 77, 1); !errors.Is(err, study.ErrNotFound) {
 		t.Errorf("run cap of no study: %v", err)
 	}
+}
+
+// is checks that err is [study.ErrNotFound] and says no more than that.
+func is(t *testing.T, err error, want string) {
+	t.Helper()
+	if !errors.Is(err, study.ErrNotFound) || err.Error() != want {
+		t.Errorf("the error is %q (%T), want %q", err, err, want)
+	}
+}
+
+func TestNoTrial(t *testing.T) {
+	db := openDB(t, filepath.Join(t.TempDir(), "sweep.db"))
+	ctx := t.Context()
+	s := newStudy(t, db, func(s *study.Spec) { s.Name = "smoke" })
+	_, err := db.Detail(ctx, s.ID, 0)
+	is(t, err, "study smoke has no trial 0: it has none yet")
+	fill(t, db, s, 4, rand.New(rand.NewPCG(1, 2)))
+	_, err = db.Detail(ctx, s.ID, 99)
+	is(t, err, "study smoke has no trial 99: it has 4, numbered from 0")
+	_, err = db.Curves(ctx, s.ID, "val_mse", []int{0, -1})
+	is(t, err, "study smoke has no trial -1: it has 4, numbered from 0")
+	_, err = db.Detail(ctx, s.ID+5, 0)
+	is(t, err, fmt.Sprintf("there is no study with id %d", s.ID+5))
+	for i := range 21 {
+		newStudy(t, db, func(s *study.Spec) { s.Name = fmt.Sprint("s", i) })
+	}
+	_, err = db.Study(ctx, "no")
+	said(t, err, "s20, s19, ", "s1 and more")
 }
 
 func TestSummary(t *testing.T) {

@@ -194,15 +194,19 @@ func loadTrials(ctx context.Context, tx *sql.Tx, s study.Study, ids []int64, cur
 }
 
 // trialID finds a trial of a study by its number.
-func trialID(ctx context.Context, tx *sql.Tx, studyID int64, number int) (int64, error) {
+func trialID(ctx context.Context, tx *sql.Tx, s study.Study, number int) (int64, error) {
 	var id int64
-	err := tx.QueryRowContext(ctx, `SELECT trial_id FROM trial_info WHERE study_id = ? AND number = ?`, studyID, number).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		var n int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM trial_info WHERE study_id = ?`, studyID).Scan(&n); err != nil {
-			return 0, err
-		}
-		return 0, fmt.Errorf("trial %d: %w: the study has %d trials, counted from 0", number, study.ErrNotFound, n)
+	err := tx.QueryRowContext(ctx, `SELECT trial_id FROM trial_info WHERE study_id = ? AND number = ?`, s.ID, number).Scan(&id)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, err
 	}
-	return id, err
+	var n int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM trial_info WHERE study_id = ?`, s.ID).Scan(&n); err != nil {
+		return 0, err
+	}
+	has := "it has none yet"
+	if n > 0 {
+		has = fmt.Sprintf("it has %d, numbered from 0", n)
+	}
+	return 0, absent(fmt.Sprintf("study %s has no trial %d: %s", plain(s.Name), number, has))
 }

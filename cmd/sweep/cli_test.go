@@ -281,7 +281,7 @@ func TestBadInput(t *testing.T) {
 		{"data that are not there", []string{"run", "cifar.yaml", "--offline", "--db", "c.db"}, 1, []string{"cifar10", "--offline", "--data"}},
 		{"data that are truncated", []string{"run", "cifar.yaml", "--data", "short", "--db", "c.db"}, 1, []string{"data_batch_1.bin", "30730000", "9 bytes", "data fetch"}},
 		{"a study that does not exist", []string{"top", "nope"}, 1, []string{"nope", "tiny"}},
-		{"a trial that does not exist", []string{"show", "tiny", "77"}, 1, []string{"77", "2 trials"}},
+		{"a trial that does not exist", []string{"show", "tiny", "77"}, 1, []string{"study tiny has no trial 77: it has 2"}},
 		{"a word to sort by", []string{"top", "tiny", "--sort", "size"}, 2, []string{"size", "latent"}},
 		{"no database", []string{"top", "tiny", "--db", "none.db"}, 1, []string{"none.db", "sweep run"}},
 		{"a file that is no database", []string{"top", "tiny", "--db", "text.db"}, 1, []string{"text.db"}},

@@ -159,10 +159,13 @@ func TestReadONNXRefuses(t *testing.T) {
 		"two results":        func(g *graph) { g.nodes[0].output = []string{"a", "b"} },
 		"same name":          func(g *graph) { g.nodes[1].output = []string{"input"} },
 		"pads of channels":   func(g *graph) { g.arrays[0].ints[1] = 1 },
-		"negative pads":      func(g *graph) { g.arrays[0].ints[7] = -1 },
-		"huge pads":          func(g *graph) { g.arrays[0].ints[7] = 1 << 62 },
-		"values missing":     func(g *graph) { g.arrays[1].floats = g.arrays[1].floats[:0] },
-		"huge input":         func(g *graph) { g.input.shape = []int{1 << 20, 1 << 20, 1 << 20} },
+		"wide pads": func(g *graph) { // a large input that the kernel makes small again
+			g.nodes[1].attrs[1].ints = []int64{1 << 13, 1 << 13, 1 << 13, 1 << 13}
+		},
+		"negative pads":  func(g *graph) { g.arrays[0].ints[7] = -1 },
+		"huge pads":      func(g *graph) { g.arrays[0].ints[7] = 1 << 62 },
+		"values missing": func(g *graph) { g.arrays[1].floats = g.arrays[1].floats[:0] },
+		"huge input":     func(g *graph) { g.input.shape = []int{1 << 20, 1 << 20, 1 << 20} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, err := network(c, weights, false)

@@ -330,27 +330,12 @@ func convOperator(o *operand) ([]int, func(dst, src []float32), error) {
 	if o.work, err = product(out, c, kh*kw, oh, ow); err != nil {
 		return nil, nil, err
 	}
-	return []int{out, oh, ow}, func(dst, src []float32) {
-		for k := range out {
-			plane := dst[k*oh*ow:][:oh*ow]
-			for i := range plane {
-				plane[i] = bias.floats[k]
-			}
-			for i := range c {
-				map2, taps := src[i*h*w:][:h*w], weight.floats[(k*c+i)*kh*kw:][:kh*kw]
-				for t, v := range taps {
-					dy, dx := t/kw-top, t%kw-left // of the source, from the place of the result
-					from, to := max(0, -dx), min(ow, w-dx)
-					if from >= to {
-						continue
-					}
-					for y := max(0, -dy); y < min(oh, h-dy); y++ {
-						addScaled(plane[y*ow+from:y*ow+to], map2[(y+dy)*w+from+dx:], v)
-					}
-				}
-			}
-		}
-	}, nil
+	if n, ok := elements([]int{c, oh + kh - 1, ow + kw}); !ok || n > maxValue {
+		return nil, nil, fmt.Errorf("its input of %v is too large with its pads %v", o.shape, pads)
+	}
+	l := convolution{c: c, h: h, w: w, out: out, oh: oh, ow: ow, kh: kh, kw: kw, top: top, left: left}
+	l.pack(weight.floats, bias.floats)
+	return []int{out, oh, ow}, l.run, nil
 }
 
 // kernel takes the attribute kernel_shape, which repeats the weight's.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"strconv"
 	"strings"
@@ -96,6 +97,49 @@ func (d Distribution) Cardinality() float64 {
 	return math.Inf(1)
 }
 
+// Last is the greatest value of a range: High, or where a step does not lead there the last value before it. On a grid of
+// fractions it is counted in decimals, as they are written, so that 0.1 and two steps of 0.1 are 0.3 and not a hair more;
+// where a step ends at High but for rounding, Last may be that hair above it.
+func (d Distribution) Last() float64 {
+	n := d.Cardinality() - 1
+	switch {
+	case d.Kind == Int:
+		return d.Low + n*math.Max(d.Step, 1)
+	case d.Kind != Float || d.Step <= 0 || d.Low == d.High:
+		return d.High
+	}
+	low, ok := decimal(d.Low)
+	step, good := decimal(d.Step)
+	if !ok || !good { // no finite number
+		return d.High
+	}
+	last, _ := low.Add(low, step.Mul(step, new(big.Rat).SetFloat64(n))).Float64()
+	return last
+}
+
+// decimal is exactly the number that v is written as.
+func decimal(v float64) (*big.Rat, bool) {
+	return new(big.Rat).SetString(strconv.FormatFloat(v, 'g', -1, 64))
+}
+
+// offGrid is how far, in steps, a value of a stepped range may be from the grid: as far as Optuna lets it be. Low + i·Step
+// is rounded twice, and so is a decimal that a person writes for it.
+const offGrid = 1e-8
+
+// onGrid reports whether f is one of Low, Low+Step, …
+func (d Distribution) onGrid(f float64) bool {
+	switch {
+	case d.Kind == Int:
+		return math.Mod(f-d.Low, math.Max(d.Step, 1)) == 0
+	case d.Step <= 0 || f == d.Low:
+		return true
+	}
+	// Far from Low the rounding of f itself is more than that: some units in the last place of the largest number.
+	tolerance := offGrid + 4*0x1p-52*math.Max(math.Abs(f), math.Abs(d.Low))/d.Step
+	i := (f - d.Low) / d.Step
+	return math.Abs(i-math.Round(i)) <= tolerance
+}
+
 // Internal gives the number that stands for v in Optuna's tables and in a sampler: the value itself for numbers, the
 // index of the choice for a Categorical. It fails when v is not a value of d.
 func (d Distribution) Internal(v any) (float64, error) {
@@ -116,6 +160,8 @@ func (d Distribution) Internal(v any) (float64, error) {
 		return 0, fmt.Errorf("%s is not a whole number", FormatValue(v))
 	case f < d.Low || f > d.High || math.IsNaN(f):
 		return 0, fmt.Errorf("%s is outside %s to %s", FormatValue(v), FormatValue(d.Low), FormatValue(d.High))
+	case !d.onGrid(f):
+		return 0, fmt.Errorf("%s is none of the steps of %s from %s", FormatValue(v), FormatValue(d.Step), FormatValue(d.Low))
 	}
 	return f, nil
 }
@@ -129,12 +175,14 @@ func (d Distribution) External(x float64) any {
 		return d.Choices[min(max(i, 0), len(d.Choices)-1)]
 	case Int:
 		step := math.Max(d.Step, 1)
-		last := d.Low + math.Floor((d.High-d.Low)/step)*step
-		return int64(min(max(d.Low+math.Round((x-d.Low)/step)*step, d.Low), last))
+		return int64(min(max(d.Low+math.Round((x-d.Low)/step)*step, d.Low), d.Last()))
 	}
 	if d.Step > 0 {
-		n := math.Floor((d.High-d.Low)/d.Step + 1e-9)
-		x = d.Low + min(max(math.Round((x-d.Low)/d.Step), 0), n)*d.Step
+		i := min(max(math.Round((x-d.Low)/d.Step), 0), d.Cardinality()-1)
+		x = d.Low + i*d.Step
+		if i == d.Cardinality()-1 {
+			x = d.Last()
+		}
 	}
 	return min(max(x, d.Low), d.High)
 }

@@ -3,6 +3,7 @@ package study_test
 import (
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -89,7 +90,7 @@ func TestExternalSnaps(t *testing.T) {
 		{"below", study.Distribution{Kind: study.Float, Low: 0, High: 1}, -3, 0.0},
 		{"above", study.Distribution{Kind: study.Float, Low: 0, High: 1}, 3, 1.0},
 		{"step", study.Distribution{Kind: study.Float, Low: 0.1, High: 0.75, Step: 0.2}, 0.44, 0.1 + 2*0.2},
-		{"last step", study.Distribution{Kind: study.Float, Low: 0.1, High: 0.75, Step: 0.2}, 9, 0.1 + 3*0.2},
+		{"last step", study.Distribution{Kind: study.Float, Low: 0.1, High: 0.75, Step: 0.2}, 9, 0.7},
 		{"int", study.Distribution{Kind: study.Int, Low: 1, High: 3}, 2.6, int64(3)},
 		{"int below", study.Distribution{Kind: study.Int, Low: 1, High: 3}, 0.2, int64(1)},
 		{"int step", study.Distribution{Kind: study.Int, Low: 2, High: 12, Step: 4}, 7.9, int64(6)},
@@ -128,6 +129,12 @@ func TestInternalRefuses(t *testing.T) {
 		{words, "0.5"},
 		{words, []any{int64(8)}},
 		{words, nil},
+		{study.Distribution{Kind: study.Int, Low: 2, High: 12, Step: 4}, int64(8)},
+		{study.Distribution{Kind: study.Int, Low: 2, High: 12, Step: 4}, int64(12)},
+		{study.Distribution{Kind: study.Float, Low: 0, High: 1, Step: 0.25}, 0.3},
+		{study.Distribution{Kind: study.Float, Low: 0, High: 1, Step: 0.25}, 0.2500001},
+		{study.Distribution{Kind: study.Float, Low: 0.1, High: 0.35, Step: 0.1}, 0.35},
+		{study.Distribution{Kind: study.Float, Low: 5, High: 9, Step: 1e-6}, 5.0000005},
 	} {
 		if x, err := test.d.Internal(test.v); err == nil {
 			t.Errorf("%#v was taken for %v", test.v, x)
@@ -141,6 +148,68 @@ func TestInternalRefuses(t *testing.T) {
 	}
 	if x, err := words.Internal([]int{8, 16}); err != nil || x != 2 {
 		t.Errorf("a list of ints: %v, %v", x, err)
+	}
+}
+
+func TestLast(t *testing.T) {
+	for _, test := range []struct {
+		d    study.Distribution
+		want float64
+	}{
+		{study.Distribution{Kind: study.Float, Low: 0, High: 1}, 1},
+		{study.Distribution{Kind: study.Float, Low: 0.1, High: 0.35, Step: 0.1}, 0.3}, // 0.1 + 2*0.1 is more
+		{study.Distribution{Kind: study.Float, Low: 0, High: 1, Step: 0.1}, 1},
+		{study.Distribution{Kind: study.Float, Low: 0, High: 1, Step: 0.3}, 0.9},
+		{study.Distribution{Kind: study.Float, Low: -1, High: 1, Step: 0.15}, 0.95},
+		{study.Distribution{Kind: study.Float, Low: 2, High: 2, Step: 0.3}, 2},
+		{study.Distribution{Kind: study.Float, Low: 0, High: 1e-7, Step: 3e-9}, 9.9e-8},
+		{study.Distribution{Kind: study.Int, Low: 64, High: 512}, 512},
+		{study.Distribution{Kind: study.Int, Low: 64, High: 500, Step: 100}, 464},
+		{study.Distribution{Kind: study.Int, Low: -5, High: 5, Step: 3}, 4},
+	} {
+		if got := test.d.Last(); got != test.want {
+			t.Errorf("%+v: %v, want %v", test.d, got, test.want)
+		}
+	}
+}
+
+// Every value of a grid is a value, as it is counted up and as a person writes it.
+func TestGridValues(t *testing.T) {
+	for _, d := range []study.Distribution{
+		{Kind: study.Float, Low: 0, High: 1, Step: 0.1},
+		{Kind: study.Float, Low: 0.1, High: 0.35, Step: 0.1},
+		{Kind: study.Float, Low: -3.3, High: 4, Step: 0.7},
+		{Kind: study.Float, Low: 0, High: 1, Step: 1.0 / 3},
+		{Kind: study.Float, Low: 1e6, High: 1e6 + 1, Step: 1e-3},
+		{Kind: study.Float, Low: 0, High: 1e3, Step: 1e-6},
+		{Kind: study.Float, Low: 0, High: 1e-12, Step: 1e-15},
+		{Kind: study.Int, Low: -7, High: 1 << 40, Step: 1 << 20},
+	} {
+		n := d.Cardinality()
+		for _, i := range []float64{0, 1, 2, math.Floor(n / 3), math.Floor(n / 2), n - 2, n - 1} {
+			v := d.External(d.Low + i*d.Step)
+			f, err := d.Internal(v)
+			if err != nil {
+				t.Errorf("%+v: value %v of %v: %v", d, i, n, err)
+				continue
+			}
+			if again := d.External(f); again != v {
+				t.Errorf("%+v: %v comes back as %v", d, v, again)
+			}
+			if d.Kind == study.Int {
+				continue
+			}
+			written, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', 15, 64), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if written > d.High {
+				continue
+			}
+			if _, err := d.Internal(written); err != nil {
+				t.Errorf("%+v: value %v of %v as written: %v", d, i, n, err)
+			}
+		}
 	}
 }
 

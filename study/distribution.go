@@ -101,10 +101,9 @@ func (d Distribution) Cardinality() float64 {
 // fractions it is counted in decimals, as they are written, so that 0.1 and two steps of 0.1 are 0.3 and not a hair more;
 // where a step ends at High but for rounding, Last may be that hair above it.
 func (d Distribution) Last() float64 {
-	n := d.Cardinality() - 1
 	switch {
-	case d.Kind == Int:
-		return d.Low + n*math.Max(d.Step, 1)
+	case d.Kind == Int: // the width of a range within ±2^53 is no exact float64
+		return d.High - float64((int64(d.High)-int64(d.Low))%int64(math.Max(d.Step, 1)))
 	case d.Kind != Float || d.Step <= 0 || d.Low == d.High:
 		return d.High
 	}
@@ -113,7 +112,7 @@ func (d Distribution) Last() float64 {
 	if !ok || !good { // no finite number
 		return d.High
 	}
-	last, _ := low.Add(low, step.Mul(step, new(big.Rat).SetFloat64(n))).Float64()
+	last, _ := low.Add(low, step.Mul(step, new(big.Rat).SetFloat64(d.Cardinality()-1))).Float64()
 	return last
 }
 
@@ -130,7 +129,7 @@ const offGrid = 1e-8
 func (d Distribution) onGrid(f float64) bool {
 	switch {
 	case d.Kind == Int:
-		return math.Mod(f-d.Low, math.Max(d.Step, 1)) == 0
+		return (int64(f)-int64(d.Low))%int64(math.Max(d.Step, 1)) == 0
 	case d.Step <= 0 || f == d.Low:
 		return true
 	}

@@ -166,6 +166,8 @@ func TestLast(t *testing.T) {
 		{study.Distribution{Kind: study.Int, Low: 64, High: 512}, 512},
 		{study.Distribution{Kind: study.Int, Low: 64, High: 500, Step: 100}, 464},
 		{study.Distribution{Kind: study.Int, Low: -5, High: 5, Step: 3}, 4},
+		{study.Distribution{Kind: study.Int, Low: -1, High: 1 << 53}, 1 << 53},
+		{study.Distribution{Kind: study.Int, Low: -1, High: 1 << 53, Step: 2}, 1<<53 - 1},
 	} {
 		if got := test.d.Last(); got != test.want {
 			t.Errorf("%+v: %v, want %v", test.d, got, test.want)

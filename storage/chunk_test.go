@@ -2,6 +2,7 @@ package storage
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,6 +109,29 @@ func TestDistributionText(t *testing.T) {
 		}
 		if d := cmp.Diff(c.d, got); d != "" {
 			t.Errorf("%s came back as (-want +got):\n%s", text, d)
+		}
+	}
+	for _, c := range []struct {
+		d    study.Distribution
+		text string
+	}{
+		{study.Distribution{Kind: study.Float, Low: 0.1, High: 0.35, Step: 0.1}, `{"name": "FloatDistribution", "attributes": {"step": 0.1, "low": 0.1, "high": 0.3, "log": false}}`},
+		{study.Distribution{Kind: study.Int, Low: 64, High: 500, Step: 100}, `{"name": "IntDistribution", "attributes": {"log": false, "step": 100, "low": 64, "high": 464}}`},
+	} {
+		text, err := encodeDistribution(c.d)
+		if err != nil || text != c.text {
+			t.Errorf("a range that its steps do not fill is\n%s (%v), want\n%s", text, err, c.text)
+		}
+		codec, err := newCodec(study.Space{{Name: "x", Distribution: c.d}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// So did an earlier version write them.
+		old := strings.Replace(strings.Replace(text, "0.3,", "0.35,", 1), "464", "500", 1)
+		for _, text := range []string{text, old} {
+			if want, got := c.d.External(c.d.Last()), codec.value("x", text, c.d.Last()); got != want {
+				t.Errorf("%s: the last value is read as %v, want %v", text, got, want)
+			}
 		}
 	}
 	list := study.Fixed([]any{int64(16), int64(32)})

@@ -98,7 +98,8 @@ func fromNullable(v sql.NullFloat64) float64 {
 	return v.Float64
 }
 
-// encodeDistribution writes d as Optuna does. A choice that is a list, which Optuna does not know, becomes its JSON text.
+// encodeDistribution writes d as Optuna does. Its high is the last value: Optuna warns of a range whose steps do not lead
+// to its end, counting in decimals, and changes it. A choice that is a list, which Optuna does not know, becomes its JSON text.
 func encodeDistribution(d study.Distribution) (string, error) {
 	float := func(v float64) string {
 		s := strconv.FormatFloat(v, 'g', -1, 64)
@@ -114,10 +115,10 @@ func encodeDistribution(d study.Distribution) (string, error) {
 			step = float(d.Step)
 		}
 		return fmt.Sprintf(`{"name": "FloatDistribution", "attributes": {"step": %s, "low": %s, "high": %s, "log": %t}}`,
-			step, float(d.Low), float(d.High), d.Log), nil
+			step, float(d.Low), float(d.Last()), d.Log), nil
 	case study.Int:
 		return fmt.Sprintf(`{"name": "IntDistribution", "attributes": {"log": %t, "step": %d, "low": %d, "high": %d}}`,
-			d.Log, int64(math.Max(d.Step, 1)), int64(d.Low), int64(d.High)), nil
+			d.Log, int64(math.Max(d.Step, 1)), int64(d.Low), int64(d.Last())), nil
 	}
 	choices := make([]string, len(d.Choices))
 	for i, c := range d.Choices {

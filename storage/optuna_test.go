@@ -256,6 +256,26 @@ func optunaOpensOurs(t *testing.T, o *optuna) {
 	}
 	compareWithOptuna(t, db, "third", o.do(t, "dump", path, "third"))
 
+	// Ranges whose steps do not lead to their ends: Optuna would warn of them as they are.
+	steps := newStudy(t, db, func(s *study.Spec) {
+		s.Name, s.Space = "steps", study.Space{
+			{Name: "tenth", Distribution: study.Distribution{Kind: study.Float, Low: 0.1, High: 0.35, Step: 0.1}},
+			{Name: "third", Distribution: study.Distribution{Kind: study.Float, Low: -1, High: 1, Step: 1.0 / 3}},
+			{Name: "rate", Distribution: study.Distribution{Kind: study.Float, Low: 1e-4, High: 1.2345e-2, Step: 7e-4}},
+			{Name: "whole", Distribution: study.Distribution{Kind: study.Int, Low: 64, High: 500, Step: 100}},
+		}
+	})
+	for _, part := range []float64{0, 0.3, 0.5, 1} {
+		params := study.Params{}
+		for _, d := range steps.Spec.Space {
+			params[d.Name] = d.Distribution.External(d.Distribution.Low + part*(d.Distribution.High-d.Distribution.Low))
+		}
+		if _, err := db.Propose(t.Context(), steps.ID, study.Proposal{Params: params, Space: steps.Spec.Space, Now: start}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compareWithOptuna(t, db, "steps", o.do(t, "dump", path, "steps"))
+
 	// Optuna removes a study: nothing of ours stays, the others are whole.
 	o.do(t, "delete", path, "beside")
 	if _, err := db.Study(t.Context(), "beside"); !errors.Is(err, study.ErrNotFound) {

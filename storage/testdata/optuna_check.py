@@ -28,6 +28,10 @@ def number(v):
 
 
 def dump(study):
+    for t in study.get_trials():
+        for name, d in t.distributions.items():
+            if not d._contains(d.to_internal_repr(t.params[name])):
+                raise SystemExit(f"{name}={t.params[name]!r} of trial {t.number} is not in {d}")
     best = None
     try:
         best = number(study.best_value)

@@ -109,10 +109,11 @@ func (d Distribution) Last() float64 {
 	}
 	low, ok := decimal(d.Low)
 	step, good := decimal(d.Step)
-	if !ok || !good { // no finite number
+	n := new(big.Rat).SetFloat64(d.Cardinality() - 1)
+	if !ok || !good || n == nil { // a bound is no finite number: see Check
 		return d.High
 	}
-	last, _ := low.Add(low, step.Mul(step, new(big.Rat).SetFloat64(d.Cardinality()-1))).Float64()
+	last, _ := low.Add(low, step.Mul(step, n)).Float64()
 	return last
 }
 

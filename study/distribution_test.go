@@ -175,6 +175,22 @@ func TestLast(t *testing.T) {
 	}
 }
 
+// What is no distribution breaks nothing.
+func TestLastOfNone(t *testing.T) {
+	odd := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 1e308, 5e-324}
+	for _, kind := range []study.Kind{study.Float, study.Int, study.Categorical, ""} {
+		for _, low := range odd {
+			for _, high := range odd {
+				for _, step := range odd {
+					d := study.Distribution{Kind: kind, Low: low, High: high, Step: step}
+					d.Last()
+					d.Internal(1.0) //nolint:errcheck // nor does this
+				}
+			}
+		}
+	}
+}
+
 // Every value of a grid is a value, as it is counted up and as a person writes it.
 func TestGridValues(t *testing.T) {
 	for _, d := range []study.Distribution{

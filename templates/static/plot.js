@@ -34,7 +34,8 @@ function attach(figure) {
     }
     tip.hidden = false;
     const px = share * box.width;
-    tip.style.left = px + (px > box.width / 2 ? -tip.offsetWidth - 12 : 12) + "px";
+    const fits = px + 12 + tip.offsetWidth <= box.width;
+    tip.style.left = (fits ? px + 12 : Math.max(px - 12 - tip.offsetWidth, -50)) + "px";
   };
 
   const nearest = (clientX) => {

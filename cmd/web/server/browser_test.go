@@ -252,13 +252,17 @@ func eval[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
-// until waits for a condition of the page to hold.
+// until waits for a condition of the page to hold. An evaluation that a navigation cut short is asked again.
 func until(t *testing.T, ctx context.Context, condition string) {
 	t.Helper()
 	late := time.Now().Add(10 * time.Second)
-	for !eval[bool](t, ctx, "Boolean("+condition+")") {
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+condition+")"))
+		if err == nil && ok {
+			return
+		}
 		if time.Now().After(late) {
-			t.Fatalf("in vain waited for %s", condition)
+			t.Fatalf("in vain waited for %s (last error: %v)", condition, err)
 		}
 		time.Sleep(30 * time.Millisecond)
 	}

@@ -117,8 +117,8 @@ func newHistory(trials []study.Trial, spec study.Spec) history {
 }
 
 // curve draws the best value so far, the better end of the axis at its better side: down when less is better. The axis
-// reaches from the best to the worse of the median trial and the first, within the better nine tenths, so that neither a bad beginning
-// nor a bad trial flattens the rest; trials beyond it are left out.
+// reaches from the best to the worse of the median trial and the first, within the better nine tenths, so that neither a
+// bad beginning nor a bad trial flattens the rest; trials beyond it are left out.
 func (h history) curve(d study.Direction) (line, dots string, first, last float64) {
 	best := chart.BestSoFar(h.Points, d.Better)
 	if len(h.Points) < 2 || len(best) == 0 {
@@ -134,9 +134,9 @@ func (h history) curve(d study.Direction) (line, dots string, first, last float6
 	n := len(values)
 	lo, hi := values[0], values[n-1]
 	if d == study.Maximize {
-		lo = max(values[n/10], min(best[0].Y, values[(n-1)/4]))
+		lo = max(values[n/10], min(best[0].Y, values[(n-1)/2]))
 	} else {
-		hi = min(values[n-1-n/10], max(best[0].Y, values[(3*n)/4]))
+		hi = min(values[n-1-n/10], max(best[0].Y, values[n/2]))
 	}
 	if lo >= hi { // nearly all are the same
 		lo, hi = values[0], values[n-1]

@@ -38,6 +38,7 @@ type MetricDecl struct {
 	Key       string
 	Direction Direction // which way is better; empty when neither is
 	Unbuilt   bool      // of the contract but not reported yet
+	Timing    bool      // measured by the clock, so no objective: it differs from run to run
 	Doc       string
 }
 

@@ -73,8 +73,8 @@ func metrics() []study.MetricDecl {
 		{Key: "val_probe_acc", Direction: up, Unbuilt: true, Doc: "accuracy of a linear classifier on the latent codes"},
 		{Key: "grad_norm", Direction: neither, Doc: "mean 2-norm of the gradient over the epoch's steps"},
 		{Key: "epoch", Direction: neither, Doc: "epochs trained, from 1"},
-		{Key: "epoch_s", Direction: down, Doc: "seconds an epoch took, validation included"},
-		{Key: "images_per_s", Direction: up, Doc: "training images a second, validation excluded"},
+		{Key: "epoch_s", Direction: down, Timing: true, Doc: "seconds an epoch took, validation included"},
+		{Key: "images_per_s", Direction: up, Timing: true, Doc: "training images a second, validation excluded"},
 		{Key: "learning_rate", Direction: neither, Doc: "learning rate of the epoch's last step"},
 	}
 }

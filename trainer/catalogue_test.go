@@ -25,6 +25,9 @@ func TestCatalogueDefaultsAreValues(t *testing.T) {
 		if m.Unbuilt != (m.Key == "val_probe_acc") {
 			t.Errorf("%s: Unbuilt is %v", m.Key, m.Unbuilt)
 		}
+		if m.Timing != strings.HasSuffix(m.Key, "_s") {
+			t.Errorf("%s: Timing is %v", m.Key, m.Timing)
+		}
 	}
 }
 

@@ -43,7 +43,6 @@ func (p *parser) parameters(e entry) {
 		known = append(known, d.Name)
 	}
 	nodes := map[string]ast.Node{}
-	before := len(p.mistakes)
 	for _, e := range root.entries {
 		decl, ok := p.catalogue.Param(e.key)
 		switch {
@@ -59,9 +58,7 @@ func (p *parser) parameters(e entry) {
 			p.spec.Space = append(p.spec.Space, study.Dimension{Name: e.key, Distribution: d})
 		}
 	}
-	if len(p.mistakes) == before {
-		p.fits(nodes)
-	}
+	p.fits(nodes)
 }
 
 // distribution reads one parameter.

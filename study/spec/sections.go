@@ -45,18 +45,25 @@ func (p *parser) sweep(e entry) {
 	}
 }
 
-// seed reads a whole number from 0 to 2^64-1.
+// seed reads a whole number from 0 to 2^64-1, in any spelling that is exact: 1e3 is 1000.
 func (p *parser) seed(e entry) {
+	before := len(p.mistakes)
 	switch v := p.scalar(e.value).(type) {
 	case uint64:
 		p.spec.Seed = v
+		return
 	case int64:
 		if v >= 0 {
 			p.spec.Seed = uint64(v)
 			return
 		}
-		p.fail(e.value, "seed is a whole number from 0 to 18446744073709551615, not %d", v)
-	default:
+	case float64:
+		if v >= 0 && v == math.Trunc(v) && v <= 1<<53 {
+			p.spec.Seed = uint64(v)
+			return
+		}
+	}
+	if len(p.mistakes) == before {
 		p.fail(e.value, "seed is a whole number from 0 to 18446744073709551615, not %s", p.show(e.value))
 	}
 }
@@ -117,8 +124,10 @@ func (p *parser) data(e *entry) {
 			names = n.value
 			d.Names = p.dataNames(n)
 		}
-		p.count(m, "train", "the number of training images", 1, &d.Train)
-		p.count(m, "validation", "the number of validation images", 1, &d.Validation)
+		right := p.count(m, "train", "the number of training images", 1, &d.Train)
+		if !p.count(m, "validation", "the number of validation images", 1, &d.Validation) || !right {
+			return // how many there would be together is not known
+		}
 		if t, ok := m["train"]; ok {
 			train = t.value
 		}
@@ -174,8 +183,13 @@ func (p *parser) dataNames(e entry) []string {
 	return out
 }
 
-// fits checks the lists whose length another parameter asks for, such as filters and depth.
+// fits checks the lists whose length another parameter asks for, such as filters and depth. Of one that is given but
+// wrong, which is told already, nothing is known.
 func (p *parser) fits(nodes map[string]ast.Node) {
+	known := func(d study.Declaration) bool {
+		_, ok := p.spec.Space.Lookup(d.Name)
+		return ok || nodes[d.Name] == nil
+	}
 	values := func(d study.Declaration) study.Distribution {
 		if dim, ok := p.spec.Space.Lookup(d.Name); ok {
 			return dim.Distribution
@@ -184,7 +198,7 @@ func (p *parser) fits(nodes map[string]ast.Node) {
 	}
 	for _, d := range p.catalogue.Params {
 		other, ok := p.catalogue.Param(d.AtLeast)
-		if d.AtLeast == "" || !ok {
+		if d.AtLeast == "" || !ok || !known(d) || !known(other) {
 			continue
 		}
 		need := 0.0
@@ -209,8 +223,12 @@ func (p *parser) fits(nodes map[string]ast.Node) {
 			if n == nil {
 				continue // both are defaults
 			}
-			p.fail(n, "%s %s has %d numbers, but %s goes up to %s: give at least as many", d.Name, study.FormatValue(c),
-				len(list), other.Name, study.FormatValue(need))
+			numbers := "numbers"
+			if len(list) == 1 {
+				numbers = "number"
+			}
+			p.fail(n, "%s %s has %d %s, but %s goes up to %s: give at least as many", d.Name, study.FormatValue(c),
+				len(list), numbers, other.Name, study.FormatValue(need))
 		}
 	}
 }

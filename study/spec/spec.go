@@ -220,7 +220,7 @@ func (p *parser) objective(e entry) (study.MetricDecl, bool) {
 	}
 	var can []string
 	for _, m := range p.catalogue.Metrics {
-		if m.Direction != "" && !m.Unbuilt {
+		if m.Direction != "" && !m.Unbuilt && !m.Timing {
 			can = append(can, m.Key)
 		}
 	}
@@ -233,6 +233,10 @@ func (p *parser) objective(e entry) (study.MetricDecl, bool) {
 	case decl.Unbuilt:
 		p.fail(e.value, "%s is not built yet: use one of %s", name, strings.Join(can, ", "))
 		ok = false
+	case decl.Timing:
+		p.fail(e.value, "%s cannot be searched, early stopping would follow the clock and no run would come out twice: use one of %s",
+			name, strings.Join(can, ", "))
+		ok = false
 	case decl.Direction == "":
 		p.fail(e.value, "%s cannot be searched, neither more nor less of it is better: use one of %s", name, strings.Join(can, ", "))
 		ok = false
@@ -240,13 +244,15 @@ func (p *parser) objective(e entry) (study.MetricDecl, bool) {
 	return decl, ok
 }
 
-// count reads a whole number from least to a million into dst, where the file has it.
-func (p *parser) count(m map[string]entry, key, what string, least int64, dst *int) {
+// count reads a whole number from least to a million into dst, where the file has it; false after a mistake.
+func (p *parser) count(m map[string]entry, key, what string, least int64, dst *int) bool {
 	e, ok := m[key]
 	if !ok {
-		return
+		return true
 	}
-	if n, ok := p.integer(e.value, key+", "+what+",", least, maxCount); ok {
+	n, ok := p.integer(e.value, key+", "+what+",", least, maxCount)
+	if ok {
 		*dst = int(n)
 	}
+	return ok
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,7 @@ func catalogue() study.Catalogue {
 			{Key: "val_psnr", Direction: study.Maximize},
 			{Key: "val_probe_acc", Direction: study.Maximize, Unbuilt: true},
 			{Key: "epoch"},
+			{Key: "epoch_s", Direction: study.Minimize, Timing: true},
 		},
 		Data: []study.DataDecl{
 			{Name: "cifar10", Train: 50000, Test: 10000},
@@ -112,6 +114,25 @@ func TestDefaults(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestSeed(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"0": 0, "7": 7, "1e3": 1000, "1.5e3": 1500, "1000.0": 1000, "0x10": 16, "9007199254740992": 1 << 53, "9.007199254740992e15": 1 << 53,
+		"18446744073709551615": math.MaxUint64,
+	} {
+		got, err := parse("parameters: {}\nsweep: {seed: " + text + "}\n")
+		if err != nil || got.Seed != want {
+			t.Errorf("seed %s is read as %d (%v)", text, got.Seed, err)
+		}
+	}
+	for _, text := range []string{"-1", "-1e3", "1.5", "1e17", "1e300", ".inf", ".nan", "yes", "[1]", "18446744073709551616", "*none"} {
+		_, err := parse("parameters: {}\nsweep: {seed: " + text + "}\n")
+		var e *spec.Errors
+		if !errors.As(err, &e) || len(e.List) != 1 {
+			t.Errorf("seed %s: %v", text, err)
+		}
 	}
 }
 

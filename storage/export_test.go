@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// BytesOfStudy is the query of a study's disk space.
+const BytesOfStudy = bytesOfStudy
+
 // LimitPages lets the file of db grow by two more pages only.
 func LimitPages(ctx context.Context, db *DB) error {
 	w, err := db.writer()

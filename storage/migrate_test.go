@@ -170,7 +170,7 @@ func execSQL(t *testing.T, path string, statements ...string) {
 	})
 }
 
-func raw(t *testing.T, path string, f func(*sql.DB)) {
+func raw(t testing.TB, path string, f func(*sql.DB)) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
 	if err != nil {

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -298,6 +299,65 @@ func BenchmarkQuery(b *testing.B) {
 			}
 		}
 	})
+}
+
+// manyFiles gives a study so many files of so many distinct contents, named by rows alone.
+func manyFiles(t testing.TB, path string, s study.Study, files, contents int) {
+	t.Helper()
+	raw(t, path, func(db *sql.DB) {
+		_, err := db.Exec(`
+			WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?2)
+			INSERT INTO artifact (study_id, trial_id, attempt_id, kind, name, media, step, size, digest, created)
+			SELECT ?1, 1, 1, 'strip', 'epoch.png', 'image/png', value, 1000 + value % ?3, printf('%064x', (value % ?3) * 7919), 0
+			FROM n`, s.ID, files, contents)
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// The disk space of a study is read from an index alone, and each content counts once.
+func TestSummaryBytes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sweep.db")
+	db := openDB(t, path)
+	s := newStudy(t, db, nil)
+	manyFiles(t, path, s, 500, 200)
+	sum, err := db.Summary(t.Context(), s.Name)
+	if want := int64(200*1000 + 199*200/2); err != nil || sum.Bytes != want {
+		t.Errorf("%d bytes, want %d (%v)", sum.Bytes, want, err)
+	}
+	raw(t, path, func(db *sql.DB) {
+		rows, err := db.Query(`EXPLAIN QUERY PLAN `+storage.BytesOfStudy, s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, step)
+		}
+		if all := strings.Join(plan, "; "); rows.Err() != nil || !strings.Contains(all, "COVERING INDEX artifact_content") || strings.Contains(all, "TEMP B-TREE") {
+			t.Errorf("the plan is %s (%v)", all, rows.Err())
+		}
+	})
+}
+
+func BenchmarkSummary(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "sweep.db")
+	db := openDB(b, path)
+	s := newStudy(b, db, nil)
+	fill(b, db, s, 100, rand.New(rand.NewPCG(1, 2)))
+	manyFiles(b, path, s, 100_000, 100_000)
+	for b.Loop() {
+		if _, err := db.Summary(b.Context(), s.Name); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func query(b *testing.B, db *storage.DB, s study.Study, q study.Query) {

@@ -230,6 +230,9 @@ func (db *DB) Summary(ctx context.Context, name string) (study.Summary, error) {
 	return out, err
 }
 
+// bytesOfStudy is answered by the index artifact_content alone.
+const bytesOfStudy = `SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM artifact WHERE study_id = ?)`
+
 func (db *DB) summary(ctx context.Context, tx *sql.Tx, id int64) (study.Summary, error) {
 	st, err := readStudy(ctx, tx, id)
 	if err != nil {
@@ -266,9 +269,7 @@ func (db *DB) summary(ctx context.Context, tx *sql.Tx, id int64) (study.Summary,
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return out, err
 	}
-	err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT digest, size FROM artifact WHERE study_id = ?)`,
-		id).Scan(&out.Bytes)
-	if err != nil {
+	if err := tx.QueryRowContext(ctx, bytesOfStudy, id).Scan(&out.Bytes); err != nil {
 		return out, err
 	}
 	if out.Wish, err = wish(ctx, tx, id); err != nil {

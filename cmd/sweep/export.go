@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -184,6 +186,9 @@ func panels(history map[string][]study.Sample) []chart.Panel {
 func (a *app) verifyVerb() *cobra.Command {
 	return &cobra.Command{
 		Use: "verify DIR", Short: "Check a bundle's files and evaluate its model again", Args: cobra.ExactArgs(1),
+		Long: `Check a bundle: every file against the manifest, both ONNX models against the weights, the images that it was trained on
+against their fingerprint, and the figures of the test set by evaluating model.onnx again. The other figures of metrics.json
+were measured while the trial was trained and are not computed again.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := os.Stat(args[0]); err != nil {
 				return fmt.Errorf("there is no bundle at %s: `sweep export STUDY -o DIR` makes one", args[0])
@@ -193,7 +198,15 @@ func (a *app) verifyVerb() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(a.out, "%s: ok. %d files, %s, every SHA-256 right\n", args[0], len(r.Manifest.Files), size(r.Bytes))
+			fmt.Fprintf(a.out, "model.onnx and encoder.onnx are the network of model.safetensors; seed %d draws the images that it was trained on from %s\n",
+				r.Manifest.Seed, r.Manifest.Data.Name)
 			fmt.Fprintf(a.out, "model.onnx on the first %d %s images of %s: mse %.9f, claimed %.9f\n", r.Check.First, r.Check.Set, r.Manifest.Data.Name, r.MSE, float64(r.Check.MSE))
+			for _, k := range slices.Sorted(maps.Keys(r.Found)) {
+				fmt.Fprintf(a.out, "model.onnx on all %d test images: %s %.9g, claimed %.9g\n", r.Images, k, r.Found[k], r.Claimed[k])
+			}
+			if r.Found == nil && len(r.Claimed) > 0 {
+				fmt.Fprintf(a.out, "the claims about all %d test images were not computed again: the model is too large for that\n", r.Images)
+			}
 			return nil
 		},
 	}

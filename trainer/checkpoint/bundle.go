@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
 
 	"sweep/study"
 	"sweep/trainer"
@@ -73,7 +72,7 @@ func export(ctx context.Context, dir string, b Bundle) (string, error) {
 		return "", err
 	}
 	m := Manifest{
-		Format: bundleFormat, Study: b.Study, Trial: b.Trial, Data: b.Data, Seed: b.Seed,
+		Format: bundleFormat, Study: b.Study, Trial: b.Trial, Data: b.Data, Train: b.Train, Validate: b.Validate, Seed: b.Seed,
 		Versions: map[string]string{
 			"go": runtime.Version(), "onnx_ir": fmt.Sprint(irVersion), "onnx_opset": fmt.Sprint(opset),
 		},
@@ -121,7 +120,7 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 		return nil, err
 	}
 	shown := b.Test.Take(pictureImages)
-	originals := values(shown)
+	originals := values(shown.Pixels)
 	files[reconstructionsFile], err = strip(originals, b.Reconstructions[:len(originals)], c.Height, c.Width, c.Channels, gridScale)
 	if err != nil {
 		return nil, err
@@ -159,10 +158,15 @@ func (b Bundle) claim(ctx context.Context, c model.Config, weights []trainer.Ten
 	first := min(CheckImages, b.Test.Len())
 	set := b.Test.Take(first)
 	claimed := meanSquares(set, func(i int) float32 { return min(max(b.Reconstructions[i], 0), 1) })
-	found, err := evaluate(ctx, onnx, set)
+	m, err := ReadONNX(onnx)
 	if err != nil {
 		return Check{}, err
 	}
+	sums, err := m.compare(ctx, set)
+	if err != nil {
+		return Check{}, err
+	}
+	found := sums.mse(first)
 	if !near(found, claimed) {
 		return Check{}, fmt.Errorf("the exported model has a mean squared error of %.9f on the first %d test images, the trained one %.9f: "+
 			"they should agree to %g; please report this with the study's sweep file", found, first, claimed, mseTolerance)
@@ -175,48 +179,20 @@ func near(a, b float64) bool {
 	return math.Abs(a-b) <= mseTolerance || math.IsNaN(a) && math.IsNaN(b)
 }
 
-// evaluate is the mean squared error of a model on images.
-func evaluate(ctx context.Context, onnx []byte, set *dataset.Images) (float64, error) {
-	m, err := ReadONNX(onnx)
-	if err != nil {
-		return 0, err
-	}
-	shape := []int{set.Channels, set.Height, set.Width}
-	if !slices.Equal(m.input, shape) || !slices.Equal(m.output, shape) {
-		return 0, fmt.Errorf("the model turns %v into %v, but the images are %v", m.input, m.output, shape)
-	}
-	// Model and data set differ in the order of the axes.
-	c, plane := set.Channels, set.Height*set.Width
-	place := func(i int) int { // of value i of NHWC in NCHW
-		size := c * plane
-		n, rest := i/size, i%size
-		return n*size + rest%c*plane + rest/c
-	}
-	input := make([]float32, len(set.Pixels))
-	for i, v := range values(set) {
-		input[place(i)] = v
-	}
-	output, err := m.Run(ctx, input)
-	if err != nil {
-		return 0, err
-	}
-	return meanSquares(set, func(i int) float32 { return output[place(i)] }), nil
-}
-
 // meanSquares is the mean squared error of a reconstruction, whose value i in the order of set is at(i).
 func meanSquares(set *dataset.Images, at func(i int) float32) float64 {
 	sum := 0.0
-	for i, v := range values(set) {
+	for i, v := range values(set.Pixels) {
 		d := float64(at(i)) - float64(v)
 		sum += d * d
 	}
 	return sum / float64(len(set.Pixels))
 }
 
-// values gives the pixels as the model sees them: divided by 255.
-func values(s *dataset.Images) []float32 {
-	out := make([]float32, len(s.Pixels))
-	for i, p := range s.Pixels {
+// values gives pixels as the model sees them: divided by 255.
+func values(pixels []byte) []float32 {
+	out := make([]float32, len(pixels))
+	for i, p := range pixels {
 		out[i] = float32(p) / 255
 	}
 	return out

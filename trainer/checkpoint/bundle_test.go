@@ -19,15 +19,21 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"sweep/study"
 	"sweep/trainer"
 	"sweep/trainer/checkpoint"
 	"sweep/trainer/dataset"
+	"sweep/trainer/kernel"
 	"sweep/trainer/model"
 )
 
-const bundleImages = 12
+// The test set of these tests is short, because the reference code that makes the claims is slow.
+const (
+	bundleImages = 12
+	testSet      = 15
+)
 
 // bundle makes the bundle of an untrained network on generated images. The engine is the definition: forward.
 func bundle(t testing.TB, output string) checkpoint.Bundle {
@@ -41,49 +47,64 @@ func bundle(t testing.TB, output string) checkpoint.Bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := shapesSource(t, "shapes")
-	test, err := source.Test(bundleImages)
-	if err != nil {
-		t.Fatal(err)
-	}
-	samples, _, err := source.Split(1, 20, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	const seed = 1<<63 + 5
+	source, err := openShapes("shapes")
+	must(t, err)
+	all, err := source.Test(0)
+	must(t, err)
+	samples, validation, err := source.Split(seed, 20, 1)
+	must(t, err)
 	b := checkpoint.Bundle{
 		Study: "lr", Trial: 7, Objective: study.Objective{Name: "val_mse", Direction: study.Minimize},
 		Params: study.Params{
 			"lr": 0.00061, "tiny": 1e-9, "whole": 2.0, "batch": int64(64), "loss": "mse+ssim", "filters": []any{int64(16), int64(32)},
 			"flag": true, "word": "no: yes",
 		},
-		Data: study.Data{Name: "shapes", Fingerprint: "abc"}, Train: 20, Validate: 1, Epochs: 3, Seed: 1<<63 + 5,
+		Data: study.Data{Name: "shapes", Fingerprint: dataset.Fingerprint("shapes", samples, validation)}, Train: 20, Validate: 1, Epochs: 3, Seed: seed,
 		Model:   body,
-		Metrics: map[string]float64{"val_mse": 0.0123, "grad_norm": math.Inf(1)}, TestMetrics: map[string]float64{"test_mse": 0.0125},
-		Samples: samples, Test: test, Curves: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>\n"),
+		Metrics: map[string]float64{"val_mse": 0.0123, "grad_norm": math.Inf(1)},
+		Samples: samples, Test: all.Take(bundleImages), Curves: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>\n"),
 		Versions: map[string]string{"sweep": "test"},
 	}
 	const size = 32 * 32 * 3
-	for i := range bundleImages {
+	truth, err := kernel.New("ref")
+	must(t, err)
+	var sums trainer.Sums
+	for i := range testSet {
 		image := make([]float32, size)
-		for k, p := range test.Pixels[i*size:][:size] {
+		for k, p := range all.Pixels[i*size:][:size] {
 			image[k] = float32(p) / 255
 		}
 		_, out := forward(c, weights, image)
-		b.Reconstructions = append(b.Reconstructions, float32s(out)...)
+		made := float32s(out)
+		if i < bundleImages {
+			b.Reconstructions = append(b.Reconstructions, made...)
+		}
+		pred, target := kernel.NewMap(1, 32, 32, 3, 0), kernel.NewMap(1, 32, 32, 3, 0)
+		pred.SetPixels(made)
+		target.SetPixels(image)
+		one := truth.Evaluate(new(kernel.Workspace), pred, target, kernel.Loss{H: 32, W: 32})
+		sums.Images, sums.Values = sums.Images+1, sums.Values+size
+		sums.SE, sums.AE, sums.SSIM = sums.SE+one.SE, sums.AE+one.AE, sums.SSIM+one.SSIM
 	}
+	b.TestMetrics = trainer.TestMetrics(sums)
 	return b
 }
 
-func shapesSource(t testing.TB, name string) dataset.Source {
-	t.Helper()
-	s, err := dataset.Open(name, "")
-	if err != nil {
-		t.Fatal(err)
+// short is a data set with the first images of another's test set.
+type short struct{ dataset.Source }
+
+func (s short) Test(first int) (*dataset.Images, error) {
+	if first == 0 {
+		first = testSet
 	}
-	return s
+	return s.Source.Test(first)
 }
 
-func openShapes(name string) (dataset.Source, error) { return dataset.Open(name, "") }
+func openShapes(name string) (dataset.Source, error) {
+	s, err := dataset.Open(name, "")
+	return short{s}, err
+}
 
 func read(t testing.TB, dir, name string) []byte {
 	t.Helper()
@@ -175,6 +196,9 @@ func TestExport(t *testing.T) {
 	report, err := checkpoint.Verify(t.Context(), dir, openShapes)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if d := cmp.Diff(report.Claimed, report.Found, cmpopts.EquateApprox(0, 1e-4)); d != "" || len(report.Found) != 4 || report.Images != testSet {
+		t.Errorf("on %d test images (-claimed +found):\n%s", report.Images, d)
 	}
 	if report.Digest != sum || report.Check.First != bundleImages || math.Abs(report.MSE-mse) > 1e-6 || report.Bytes < 1000 {
 		t.Errorf("report %+v", report)
@@ -360,6 +384,17 @@ func resign(t testing.TB, dir string) {
 	write(t, dir, "MANIFEST.json", j)
 }
 
+// otherNetwork is what ONNX makes of a bundle's weights after one of them has changed.
+func otherNetwork(t testing.TB, dir string) (model, encoder []byte) {
+	t.Helper()
+	c, weights, err := checkpoint.DecodeModel(read(t, dir, "model.safetensors"))
+	must(t, err)
+	weights[0].Data[0]++
+	model, encoder, err = checkpoint.ONNX(c, weights)
+	must(t, err)
+	return model, encoder
+}
+
 func TestVerifyRefuses(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "best")
 	exported(t, good, bundle(t, "sigmoid"))
@@ -407,14 +442,38 @@ func TestVerifyRefuses(t *testing.T) {
 		test{"a claim of none", edit("metrics.json", `"first": 12`, `"first": 0`), "first 0 images"},
 		test{"a claim of too many", edit("metrics.json", `"first": 12`, `"first": 20000`), "it has 10000"},
 		test{"no metrics", edit("metrics.json", `{`, ``), "metrics.json is not readable"},
-		test{"another model", func(t *testing.T, dir string) {
-			write(t, dir, "model.onnx", read(t, dir, "encoder.onnx"))
+		test{"a prettier figure of the whole set", edit("metrics.json", `"test_mse": 0.`, `"test_mse": 0.0`), "claims a test_mse of"},
+		test{"a prettier error", edit("metrics.json", `"test_mae": 0.`, `"test_mae": 0.0`), "claims a test_mae of"},
+		test{"a prettier ratio", edit("metrics.json", `"test_psnr": `, `"test_psnr": 1`), "claims a test_psnr of"},
+		test{"a prettier likeness", edit("metrics.json", `"test_ssim": `, `"test_ssim": 1`), "claims a test_ssim of"},
+		test{"a figure of our own", edit("metrics.json", `"test_mse"`, `"test_fid"`), "claims a test_fid, which is not understood"},
+		test{"metrics of another trial", edit("metrics.json", `"trial": 7`, `"trial": 8`), "metrics.json is of trial 8"},
+		test{"another encoder", func(t *testing.T, dir string) {
+			_, encoder := otherNetwork(t, dir)
+			write(t, dir, "encoder.onnx", encoder)
 			resign(t, dir)
-		}, "the model turns"},
+		}, "encoder.onnx is not the network of model.safetensors"},
+		test{"another model", func(t *testing.T, dir string) {
+			model, _ := otherNetwork(t, dir)
+			write(t, dir, "model.onnx", model)
+			resign(t, dir)
+		}, "model.onnx is not the network of model.safetensors"},
+		test{"other weights", func(t *testing.T, dir string) {
+			c, weights, err := checkpoint.DecodeModel(read(t, dir, "model.safetensors"))
+			must(t, err)
+			weights[0].Data[0]++
+			b, err := checkpoint.EncodeModel(trainer.Config{Config: c}, weights)
+			must(t, err)
+			write(t, dir, "model.safetensors", b)
+			resign(t, dir)
+		}, "model.onnx is not the network of model.safetensors"},
 		test{"no encoder", func(t *testing.T, dir string) {
 			write(t, dir, "encoder.onnx", []byte("x"))
 			resign(t, dir)
-		}, "encoder.onnx: read an ONNX model"},
+		}, "encoder.onnx is not the network"},
+		test{"trained on other images", edit("MANIFEST.json", `"seed": 9223372036854775813`, `"seed": 4`), "trained on other images"},
+		test{"trained on more images", edit("MANIFEST.json", `"train": 20`, `"train": 21`), "trained on other images"},
+		test{"trained on none", edit("MANIFEST.json", `"train": 20`, `"train": 0`), "draw the images that it was trained on: 0 training images"},
 		test{"no weights", func(t *testing.T, dir string) {
 			write(t, dir, "model.safetensors", []byte("x"))
 			resign(t, dir)
@@ -436,6 +495,12 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a model too large for the whole set", func(t *testing.T) {
+		report, err := checkpoint.VerifyWithin(t.Context(), good, openShapes, 1000)
+		if err != nil || report.Found != nil || len(report.Claimed) != 4 || report.Images != testSet || !(report.MSE > 0) {
+			t.Errorf("report %+v, %v", report, err)
+		}
+	})
 	t.Run("data set not there", func(t *testing.T) {
 		_, err := checkpoint.Verify(t.Context(), good, func(name string) (dataset.Source, error) {
 			return nil, errors.New(name + " is not here")

@@ -3,5 +3,6 @@
 //
 // It promises that a file is whole or refused (every byte is under a checksum, and nothing read ever panics), that the
 // same content gives the same bytes, and that a bundle's model.onnx does what the trained network did: it is run again
-// before the bundle is put in place, and by [Verify] whenever someone asks.
+// before the bundle is put in place, and by [Verify], with the rest of what the bundle claims of the test set, whenever
+// someone asks.
 package checkpoint

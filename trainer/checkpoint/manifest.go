@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -41,10 +42,13 @@ const bundleFormat = "sweep bundle 1"
 
 // Manifest is MANIFEST.json of a bundle: what it is of, and the size and SHA-256 of each other file.
 type Manifest struct {
-	Format   string               `json:"format"`
-	Study    string               `json:"study"`
-	Trial    int                  `json:"trial"`
-	Data     study.Data           `json:"data"`
+	Format string     `json:"format"`
+	Study  string     `json:"study"`
+	Trial  int        `json:"trial"`
+	Data   study.Data `json:"data"`
+	// Train and Validate are how many images the seed drew from the training files: with them anyone can draw the same.
+	Train    int                  `json:"train"`
+	Validate int                  `json:"validation"`
 	Seed     uint64               `json:"seed"`
 	Versions map[string]string    `json:"versions"`
 	Files    map[string]FileEntry `json:"files"`
@@ -96,97 +100,122 @@ var errNoBundle = errors.New("this is no bundle: a folder written by `sweep expo
 
 // ReadManifest reads the manifest of the bundle in dir, without looking at the other files.
 func ReadManifest(dir string) (Manifest, error) {
-	m, err := readManifest(dir)
+	m, _, err := readManifest(dir)
 	if err != nil {
 		return m, fmt.Errorf("read the bundle %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func readManifest(dir string) (m Manifest, err error) {
+// readManifest also returns the SHA-256 of the manifest itself.
+func readManifest(dir string) (m Manifest, sum string, err error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return m, errors.New("there is no such folder; `sweep export STUDY -o DIR` makes one")
+		return m, sum, errors.New("there is no such folder; `sweep export STUDY -o DIR` makes one")
 	case err != nil:
-		return m, err
+		return m, sum, err
 	case !info.IsDir():
-		return m, errNoBundle
+		return m, sum, errNoBundle
 	}
 	b, err := readSmall(dir, manifestFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return m, errNoBundle
+		return m, sum, errNoBundle
 	}
 	if err != nil {
-		return m, err
+		return m, sum, err
 	}
 	if err := json.Unmarshal(b, &m); err != nil {
-		return m, fmt.Errorf("%s is not readable: %w", manifestFile, err)
+		return m, sum, fmt.Errorf("%s is not readable: %w", manifestFile, err)
 	}
 	if m.Format != bundleFormat {
-		return m, fmt.Errorf("%s has the format %q, but this sweep reads %q", manifestFile, m.Format, bundleFormat)
+		return m, sum, fmt.Errorf("%s has the format %q, but this sweep reads %q", manifestFile, m.Format, bundleFormat)
 	}
 	for name := range m.Files {
 		if name == "." || name == manifestFile || !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) {
-			return m, fmt.Errorf("%s lists %q, which is no name of a file of a bundle", manifestFile, name)
+			return m, sum, fmt.Errorf("%s lists %q, which is no name of a file of a bundle", manifestFile, name)
 		}
 	}
 	for _, name := range bundleFiles() {
 		if _, ok := m.Files[name]; !ok {
-			return m, fmt.Errorf("%s does not list %s", manifestFile, name)
+			return m, sum, fmt.Errorf("%s does not list %s", manifestFile, name)
 		}
 	}
-	return m, nil
+	return m, digest(b), nil
+}
+
+// openRegular opens a file of a bundle. What stands there may come from anywhere: a link could lead out of the folder, and
+// reading a pipe or a device need not end.
+func openRegular(dir, name string) (*os.File, int64, error) {
+	path := filepath.Join(dir, name)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is no regular file", name)
+	}
+	f, err := os.Open(path)
+	return f, info.Size(), err
 }
 
 // readSmall reads a document of a bundle, which is never large.
 func readSmall(dir, name string) ([]byte, error) {
 	const most = 16 << 20
-	f, err := os.Open(filepath.Join(dir, name))
+	f, size, err := openRegular(dir, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && len(b) > most {
-		err = fmt.Errorf("%s is larger than %d bytes", name, most)
+	if size > most {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, most)
 	}
-	return b, err
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// checkFiles compares every file with its entry and says in one line all that is wrong.
-func (m Manifest) checkFiles(dir string) (bytes int64, err error) {
+// checkFiles compares every file with its entry, says in one line all that is wrong, and returns the bytes of those in
+// keep.
+func (m Manifest) checkFiles(dir string, keep ...string) (kept map[string][]byte, total int64, err error) {
 	var wrong []string
+	kept = map[string][]byte{}
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
-		want := m.Files[name]
-		size, sum, err := sumFile(filepath.Join(dir, name))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		body, err := m.Files[name].read(dir, name, slices.Contains(keep, name))
+		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%s is missing", name)
-		case err != nil:
-		case size != want.Size:
-			err = fmt.Errorf("%s has %d bytes, but %s says %d", name, size, manifestFile, want.Size)
-		case sum != want.SHA256:
-			err = fmt.Errorf("%s has the SHA-256 %s, but %s says %s", name, sum, manifestFile, want.SHA256)
 		}
 		if err != nil {
 			wrong = append(wrong, err.Error())
 		}
-		bytes += size
+		kept[name] = body
+		total += m.Files[name].Size
 	}
 	if len(wrong) > 0 {
-		return bytes, errors.New(strings.Join(wrong, "; "))
+		return nil, total, errors.New(strings.Join(wrong, "; "))
 	}
-	return bytes, nil
+	return kept, total, nil
 }
 
-func sumFile(path string) (int64, string, error) {
-	f, err := os.Open(path)
+// read compares a file with its entry, the size first, and returns its bytes if they are wanted.
+func (e FileEntry) read(dir, name string, keep bool) ([]byte, error) {
+	f, size, err := openRegular(dir, name)
 	if err != nil {
-		return 0, "", err
+		return nil, err
 	}
 	defer f.Close()
+	if size != e.Size {
+		return nil, fmt.Errorf("%s has %d bytes, but %s says %d", name, size, manifestFile, e.Size)
+	}
 	h := sha256.New()
-	n, err := io.Copy(h, f)
-	return n, hex.EncodeToString(h.Sum(nil)), err
+	var body bytes.Buffer
+	to := io.Writer(h)
+	if keep {
+		to = io.MultiWriter(h, &body)
+	}
+	if _, err := io.Copy(to, io.LimitReader(f, size)); err != nil {
+		return nil, err
+	}
+	if sum := hex.EncodeToString(h.Sum(nil)); sum != e.SHA256 {
+		return nil, fmt.Errorf("%s has the SHA-256 %s, but %s says %s", name, sum, manifestFile, e.SHA256)
+	}
+	return body.Bytes(), nil
 }

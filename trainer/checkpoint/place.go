@@ -38,7 +38,7 @@ func prepare(dir string) (target, error) {
 	case len(entries) == 0:
 		return target{path: path, replace: true}, nil
 	}
-	m, err := readManifest(path)
+	m, _, err := readManifest(path)
 	if err != nil {
 		return target{}, errors.New("the folder is not empty and holds no bundle of sweep's, so it is left alone; name a new folder with -o")
 	}

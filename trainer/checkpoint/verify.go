@@ -1,12 +1,12 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 
+	"sweep/trainer"
 	"sweep/trainer/dataset"
 )
 
@@ -15,67 +15,141 @@ type Report struct {
 	Manifest Manifest
 	Digest   string // SHA-256 of MANIFEST.json
 	Bytes    int64  // of all files
-	Check    Check  // the claim
+	Check    Check  // the claim about the first test images
 	MSE      float64
+	// Claimed are the metrics that the bundle claims of the whole test set, and Found what they come to on Images images.
+	// Found is nil, and Images that of the whole set, where the model is so large that only Check was computed again.
+	Claimed, Found map[string]float64
+	Images         int
 }
 
-// Verify checks a bundle: every file against the manifest, both models and the weights by reading them, and the claim of
-// metrics.json by running model.onnx on the test images again. open finds the data set that the bundle names. The report
-// holds what was found before the error, which says what is wrong, all damaged files at once.
+// maxVerify is how many multiplications a verification makes for the whole test set: less than a minute on two cores.
+const maxVerify = 1 << 37
+
+// Verify checks a bundle: every file against the manifest; model.onnx and encoder.onnx by making them again from the
+// weights; the images that it was trained on by drawing them again and taking their fingerprint; and the claims of
+// metrics.json about the test set by running model.onnx on it again, with an interpreter and sums that share nothing with
+// the engine: the claim about the first images always, those about the whole set unless the model is too large for that
+// (about 13 million multiplications an image, with 10,000 of them). What else metrics.json holds was measured while the
+// trial was trained and is not computed again.
+//
+// open finds the data set that the bundle names. The report holds what was found before the error, which says what is
+// wrong, all damaged files at once.
 func Verify(ctx context.Context, dir string, open func(name string) (dataset.Source, error)) (Report, error) {
-	r, err := verify(ctx, dir, open)
+	return verifyWithin(ctx, dir, open, maxVerify)
+}
+
+func verifyWithin(ctx context.Context, dir string, open func(name string) (dataset.Source, error), work int) (Report, error) {
+	r, err := verify(ctx, dir, open, work)
 	if err != nil {
 		return r, fmt.Errorf("verify %s: %w", dir, err)
 	}
 	return r, nil
 }
 
-func verify(ctx context.Context, dir string, open func(name string) (dataset.Source, error)) (r Report, err error) {
-	if r.Manifest, err = readManifest(dir); err != nil {
+func verify(ctx context.Context, dir string, open func(name string) (dataset.Source, error), work int) (r Report, err error) {
+	if r.Manifest, r.Digest, err = readManifest(dir); err != nil {
 		return r, err
 	}
-	if _, r.Digest, err = sumFile(filepath.Join(dir, manifestFile)); err != nil {
+	var files map[string][]byte
+	if files, r.Bytes, err = r.Manifest.checkFiles(dir, modelFile, encoderFile, weightsFile, metricsFile); err != nil {
 		return r, err
 	}
-	if r.Bytes, err = r.Manifest.checkFiles(dir); err != nil {
+	if err := sameNetwork(files); err != nil {
 		return r, err
-	}
-	read := map[string][]byte{}
-	for _, name := range []string{modelFile, encoderFile, weightsFile, metricsFile} {
-		if read[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
-			return r, err
-		}
-	}
-	if _, err := ReadONNX(read[encoderFile]); err != nil {
-		return r, fmt.Errorf("%s: %w", encoderFile, err)
-	}
-	if _, _, err := DecodeModel(read[weightsFile]); err != nil {
-		return r, fmt.Errorf("%s: %w", weightsFile, err)
 	}
 	var m metricsDocument
-	if err := json.Unmarshal(read[metricsFile], &m); err != nil {
+	if err := json.Unmarshal(files[metricsFile], &m); err != nil {
 		return r, fmt.Errorf("%s is not readable: %w", metricsFile, err)
+	}
+	if m.Study != r.Manifest.Study || m.Trial != r.Manifest.Trial {
+		return r, fmt.Errorf("%s is of trial %d of %s, but %s of trial %d of %s",
+			metricsFile, m.Trial, m.Study, manifestFile, r.Manifest.Trial, r.Manifest.Study)
 	}
 	r.Check = m.Check
 	if r.Check.Set != "test" || r.Check.First < 1 {
 		return r, fmt.Errorf("%s claims something about the first %d images of the set %q: test images are understood here",
 			metricsFile, r.Check.First, r.Check.Set)
 	}
-	name := r.Manifest.Data.Name
-	source, err := open(name)
+	r.Claimed = make(map[string]float64, len(m.Test))
+	for k, v := range m.Test {
+		r.Claimed[k] = float64(v)
+	}
+	source, err := open(r.Manifest.Data.Name)
 	if err != nil {
-		return r, fmt.Errorf("its files are as the manifest says, but its claim is about the data set %s: %w", name, err)
+		return r, fmt.Errorf("its files are as the manifest says, but its claim is about the data set %s: %w", r.Manifest.Data.Name, err)
 	}
-	images, err := source.Test(r.Check.First)
+	if err := r.Manifest.sameData(source); err != nil {
+		return r, err
+	}
+	return r, r.claims(ctx, files[modelFile], source, work)
+}
+
+// sameNetwork makes both models again from the weights.
+func sameNetwork(files map[string][]byte) error {
+	c, weights, err := DecodeModel(files[weightsFile])
 	if err != nil {
-		return r, fmt.Errorf("its claim is about the data set %s: %w", name, err)
+		return fmt.Errorf("%s: %w", weightsFile, err)
 	}
-	if r.MSE, err = evaluate(ctx, read[modelFile], images); err != nil {
-		return r, fmt.Errorf("%s: %w", modelFile, err)
+	autoencoder, encoder, err := ONNX(c, weights)
+	if err != nil {
+		return fmt.Errorf("%s: %w", weightsFile, err)
 	}
+	for _, f := range []struct {
+		name string
+		want []byte
+	}{{modelFile, autoencoder}, {encoderFile, encoder}} {
+		if !bytes.Equal(files[f.name], f.want) {
+			return fmt.Errorf("%s is not the network of %s as this sweep writes it", f.name, weightsFile)
+		}
+	}
+	return nil
+}
+
+// sameData draws the images that the trial was trained on again.
+func (m Manifest) sameData(source dataset.Source) error {
+	print, err := source.Fingerprint(m.Seed, m.Train, m.Validate)
+	if err != nil {
+		return fmt.Errorf("draw the images that it was trained on: %w", err)
+	}
+	if print != m.Data.Fingerprint {
+		return fmt.Errorf("it was trained on other images than seed %d draws from the set %s here: their fingerprint is %.12s, it says %.12s",
+			m.Seed, m.Data.Name, print, m.Data.Fingerprint)
+	}
+	return nil
+}
+
+// claims runs the model on the test images again.
+func (r *Report) claims(ctx context.Context, onnx []byte, source dataset.Source, work int) error {
+	m, err := ReadONNX(onnx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", modelFile, err)
+	}
+	first, err := source.Test(r.Check.First)
+	if err != nil {
+		return fmt.Errorf("its claim is about the data set %s: %w", r.Manifest.Data.Name, err)
+	}
+	images, err := source.Test(0)
+	if err != nil {
+		return fmt.Errorf("its claim is about the data set %s: %w", r.Manifest.Data.Name, err)
+	}
+	r.Images = images.Len()
+	whole := len(r.Claimed) > 0 && m.work <= work/max(1, r.Images)
+	if !whole {
+		images = first
+	}
+	c, err := m.compare(ctx, images)
+	if err != nil {
+		return fmt.Errorf("%s: %w", modelFile, err)
+	}
+	r.MSE = c.mse(r.Check.First)
 	if claimed := float64(r.Check.MSE); !near(r.MSE, claimed) {
-		return r, fmt.Errorf("%s claims a mean squared error of %.9f on the first %d test images of %s, but %s has %.9f: they differ by more than %g",
-			metricsFile, claimed, r.Check.First, name, modelFile, r.MSE, mseTolerance)
+		return fmt.Errorf("%s claims a mean squared error of %.9f on the first %d test images of %s, but %s has %.9f: they differ by more than %g",
+			metricsFile, claimed, r.Check.First, r.Manifest.Data.Name, modelFile, r.MSE, mseTolerance)
 	}
-	return r, nil
+	if !whole {
+		return nil
+	}
+	r.Found = trainer.TestMetrics(c.sums())
+	return agree(r.Claimed, r.Found)
 }

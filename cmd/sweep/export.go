@@ -41,6 +41,10 @@ The test set is evaluated here, and nowhere before.`,
 }
 
 func (a *app) export(ctx context.Context, name string, trial int, dir string) error {
+	path, err := filepath.Abs(dir) // before the export, which may replace the folder that this process stands in
+	if err != nil {
+		return fmt.Errorf("export to %s: %w", dir, err)
+	}
 	db, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -78,11 +82,7 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	if err := test(ctx, &b, s, source); err != nil {
 		return fmt.Errorf("evaluate trial #%d on the test set: %w", d.Number, err)
 	}
-	digest, err := checkpoint.Export(ctx, dir, b)
-	if err != nil {
-		return err
-	}
-	path, err := filepath.Abs(dir)
+	digest, err := checkpoint.Export(ctx, path, b)
 	if err != nil {
 		return err
 	}

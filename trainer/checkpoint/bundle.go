@@ -52,7 +52,8 @@ type Bundle struct {
 }
 
 // Export writes a model bundle to dir and returns the SHA-256 of its MANIFEST.json. The bundle appears whole or not at
-// all. A bundle that stands there already is replaced in one step; anything else that is not an empty folder is refused.
+// all. A bundle that stands there already is replaced in one step; an empty folder is filled, the manifest last, without
+// which its files are no bundle; anything else is refused.
 // The exported model is run first: Export fails when it does not reproduce the engine's error on the test images.
 func Export(ctx context.Context, dir string, b Bundle) (manifest string, err error) {
 	sum, err := export(ctx, dir, b)

@@ -219,7 +219,31 @@ func TestExport(t *testing.T) {
 			t.Errorf("after the replacement: trial %d, %v", m.Trial, err)
 		}
 	})
-	t.Run("empty folder", func(t *testing.T) { exported(t, t.TempDir(), b) })
+	t.Run("empty folder", func(t *testing.T) { // filled, not replaced: someone may stand in it, or it is a mount point
+		dir := t.TempDir()
+		before, err := os.Stat(dir)
+		must(t, err)
+		t.Chdir(dir)
+		exported(t, ".", b)
+		if d := cmp.Diff(want, names(t, ".")); d != "" {
+			t.Errorf("files (-want +got):\n%s", d)
+		}
+		after, err := os.Stat(dir)
+		if err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode() {
+			t.Errorf("it is another folder now: %v", err)
+		}
+		if _, err := checkpoint.Verify(t.Context(), ".", openShapes); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("empty folder in one that cannot be written", func(t *testing.T) {
+		parent := t.TempDir()
+		dir := filepath.Join(parent, "mount")
+		must(t, os.Mkdir(dir, 0o755))
+		must(t, os.Chmod(parent, 0o555))
+		defer os.Chmod(parent, 0o755) //nolint:errcheck // for the clean-up
+		exported(t, dir, b)
+	})
 	t.Run("other outputs", func(t *testing.T) {
 		for _, output := range []string{"tanh", "none"} {
 			dir := filepath.Join(t.TempDir(), output)

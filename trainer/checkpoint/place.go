@@ -10,9 +10,18 @@ import (
 
 // target is where a bundle goes.
 type target struct {
-	path    string // absolute, links followed
-	replace bool   // an empty folder or a bundle of ours stands there
+	path  string // absolute, links followed
+	there standing
 }
+
+// standing is what stands at a target.
+type standing int
+
+const (
+	nothing standing = iota
+	empty            // a folder with nothing in it
+	ours             // a bundle
+)
 
 // prepare looks at what is at dir. Nothing is written but the folders above it.
 func prepare(dir string) (target, error) {
@@ -36,7 +45,7 @@ func prepare(dir string) (target, error) {
 		}
 		return target{}, err
 	case len(entries) == 0:
-		return target{path: path, replace: true}, nil
+		return target{path: path, there: empty}, nil
 	}
 	m, _, err := readManifest(path)
 	if err != nil {
@@ -47,12 +56,17 @@ func prepare(dir string) (target, error) {
 			return target{}, fmt.Errorf("the folder holds a bundle and also %s, which is not of it and would be lost; move that away or name a new folder with -o", e.Name())
 		}
 	}
-	return target{path: path, replace: true}, nil
+	return target{path: path, there: ours}, nil
 }
 
-// write makes the folder beside its place, has the disk confirm it, and only then moves it there.
+// write has the disk confirm all files in a folder of their own, and only then moves them to their place: the folder as one,
+// or, where an empty folder stands, its files. That folder stays the one it is: someone may work in it, or it may be where
+// another disk is mounted.
 func (t target) write(files map[string][]byte) error {
 	parent := filepath.Dir(t.path)
+	if t.there == empty {
+		parent = t.path
+	}
 	temp, err := os.MkdirTemp(parent, "."+filepath.Base(t.path)+".part-")
 	if err != nil {
 		return err
@@ -61,13 +75,16 @@ func (t target) write(files map[string][]byte) error {
 	if err := writeSynced(temp, files); err != nil {
 		return err
 	}
+	if t.there == empty {
+		return fill(t.path, temp, files)
+	}
 	if err := os.Chmod(temp, 0o755); err != nil { // MkdirTemp made it private
 		return err
 	}
 	if err := syncFolder(temp); err != nil {
 		return err
 	}
-	if t.replace {
+	if t.there == ours {
 		err = exchange(temp, t.path)
 	} else {
 		err = os.Rename(temp, t.path)
@@ -76,6 +93,41 @@ func (t target) write(files map[string][]byte) error {
 		return err
 	}
 	return syncFolder(parent)
+}
+
+// fill moves files from temp into dir, the manifest last and after the others are durable: without one, half a bundle is
+// taken for none. What goes wrong leaves the folder empty again.
+func fill(dir, temp string, files map[string][]byte) (err error) {
+	var moved []string
+	defer func() {
+		if err != nil {
+			for _, path := range moved {
+				err = errors.Join(err, os.Remove(path))
+			}
+		}
+	}()
+	move := func(name string) error {
+		path := filepath.Join(dir, name)
+		if err := os.Rename(filepath.Join(temp, name), path); err != nil {
+			return err
+		}
+		moved = append(moved, path)
+		return nil
+	}
+	for name := range files {
+		if name != manifestFile {
+			if err := move(name); err != nil {
+				return err
+			}
+		}
+	}
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	if err := move(manifestFile); err != nil {
+		return err
+	}
+	return syncFolder(dir)
 }
 
 // writeSynced writes all files before it waits for the disk, which then has less to do than file by file.

@@ -75,9 +75,6 @@ func (db *DB) open(ctx context.Context, write bool) error {
 		if err := migrate(ctx, w, db.path, db.file); err != nil {
 			return err
 		}
-		if err := db.sweepOrphans(ctx); err != nil {
-			return err
-		}
 	}
 	var err error
 	if db.read, err = sql.Open("sqlite3", db.dsn(false)); err != nil {
@@ -86,7 +83,10 @@ func (db *DB) open(ctx context.Context, write bool) error {
 	db.read.SetMaxOpenConns(8)
 	db.read.SetMaxIdleConns(8)
 	if write {
-		return nil
+		if err := db.finishDeletions(ctx, true); err != nil {
+			return fmt.Errorf("finish a deletion that was cut off: %w", err)
+		}
+		return db.sweepOrphans(ctx)
 	}
 	// An older file is brought up to date, which only who holds the lock may do. A sweep that is just starting may hold
 	// it and do so this moment: wait for it a little.

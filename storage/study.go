@@ -83,7 +83,7 @@ func (db *DB) Study(ctx context.Context, name string) (study.Study, error) {
 
 func readStudyNamed(ctx context.Context, tx *sql.Tx, name string) (study.Study, error) {
 	var id int64
-	err := tx.QueryRowContext(ctx, `SELECT study_id FROM studies WHERE study_name = ?`, name).Scan(&id)
+	err := tx.QueryRowContext(ctx, `SELECT study_id FROM studies s WHERE study_name = ? AND `+stays, name).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return study.Study{}, noStudy(ctx, tx, name)
 	}
@@ -102,7 +102,7 @@ func noStudy(ctx context.Context, tx *sql.Tx, name string) error {
 		err := r.Scan(&n)
 		names = append(names, plain(n))
 		return err
-	}, `SELECT study_name FROM studies ORDER BY study_id DESC LIMIT ?`, most+1)
+	}, `SELECT study_name FROM studies s WHERE `+stays+` ORDER BY study_id DESC LIMIT ?`, most+1)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func readStudy(ctx context.Context, tx *sql.Tx, id int64) (study.Study, error) {
 		SELECT s.study_name, p.spec, p.data, p.created,
 		       coalesce((SELECT direction FROM study_directions d WHERE d.study_id = s.study_id AND d.objective = 0), '')
 		FROM studies s LEFT JOIN study_spec p USING (study_id)
-		WHERE s.study_id = ?`, id).Scan(&s.Name, &spec, &data, &created, &direction)
+		WHERE s.study_id = ? AND `+stays, id).Scan(&s.Name, &spec, &data, &created, &direction)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, absent(fmt.Sprintf("there is no study with id %d", id))
 	} else if err != nil {
@@ -200,7 +200,7 @@ func (db *DB) Studies(ctx context.Context) ([]study.Summary, error) {
 			err := r.Scan(&id)
 			ids = append(ids, id)
 			return err
-		}, `SELECT study_id FROM studies ORDER BY study_id DESC`)
+		}, `SELECT study_id FROM studies s WHERE `+stays+` ORDER BY study_id DESC`)
 		if err != nil {
 			return err
 		}
@@ -278,102 +278,4 @@ func (db *DB) summary(ctx context.Context, tx *sql.Tx, id int64) (study.Summary,
 	h, held := Held(db.file)
 	out.Live = held && h.Study == st.Name
 	return out, nil
-}
-
-// DeleteStudy removes a study, its files and their disk space. It is refused with [ErrInUse] while a process runs it.
-func (db *DB) DeleteStudy(ctx context.Context, name string) error {
-	// Where no process runs anything, hold the lock meanwhile, so that none can start on what is being removed.
-	l, err := Lock(db.file, Holder{Command: "delete a study"})
-	switch {
-	case err == nil:
-		defer l.Release()
-	case errors.Is(err, ErrInUse):
-		if h, held := Held(db.file); held && (h.Study == name || h.Study == "") {
-			return wrap(err, "delete study %q", name)
-		}
-	default:
-		return wrap(err, "delete study %q", name)
-	}
-	var digests []string
-	err = db.updateDurably(ctx, func(tx *sql.Tx) error {
-		s, err := readStudyNamed(ctx, tx, name)
-		if err != nil {
-			return err
-		}
-		err = each(ctx, tx, func(r *sql.Rows) error {
-			var d string
-			err := r.Scan(&d)
-			digests = append(digests, d)
-			return err
-		}, `SELECT DISTINCT digest FROM artifact WHERE study_id = ?`, s.ID)
-		if err != nil {
-			return err
-		}
-		// Removed again with the study by a trigger, but the number stays used: pages that watch it look again.
-		if err := addEvent(ctx, tx, s.ID, -1, "deleted", map[string]any{"name": name}, time.Time{}); err != nil {
-			return err
-		}
-		for _, table := range []string{
-			"trial_params", "trial_values", "trial_intermediate_values", "trial_heartbeats",
-			"trial_user_attributes", "trial_system_attributes",
-		} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE trial_id IN (SELECT trial_id FROM trials WHERE study_id = ?)`, s.ID); err != nil {
-				return err
-			}
-		}
-		for _, table := range []string{"trials", "study_directions", "study_user_attributes", "study_system_attributes", "studies"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE study_id = ?`, s.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return wrap(err, "delete study %q", name)
-	}
-	if err := db.removeUnused(ctx, digests); err != nil {
-		return wrap(err, "delete the files of study %q", name)
-	}
-	return wrap(db.shrink(ctx), "free the disk space of study %q", name)
-}
-
-// shrink gives free pages of the file back to the file system.
-func (db *DB) shrink(ctx context.Context) error {
-	w, err := db.writer()
-	if err != nil {
-		return err
-	}
-	var mode int
-	if err := w.QueryRowContext(ctx, `PRAGMA auto_vacuum`).Scan(&mode); err != nil {
-		return explain(db.path, err)
-	}
-	if mode == 0 { // a file that Optuna made
-		if _, err := w.ExecContext(ctx, `VACUUM`); err != nil {
-			return explain(db.path, err)
-		}
-	} else {
-		// In steps, each its own transaction, so that a running sweep never waits long. The pragma gives a page back
-		// a row, so its rows have to be read.
-		for {
-			rows, err := w.QueryContext(ctx, `PRAGMA incremental_vacuum(2000)`)
-			if err != nil {
-				return explain(db.path, err)
-			}
-			for rows.Next() {
-			}
-			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-				return explain(db.path, err)
-			}
-			var free int
-			if err := w.QueryRowContext(ctx, `PRAGMA freelist_count`).Scan(&free); err != nil {
-				return explain(db.path, err)
-			}
-			if free == 0 {
-				break
-			}
-		}
-	}
-	// The log holds the shrunk pages until it is emptied; a reader in the way only puts that off.
-	_, err = w.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return explain(db.path, err)
 }

@@ -340,10 +340,43 @@ func endTrial(ctx context.Context, tx *sql.Tx, l study.Lease, o study.Outcome, n
 	if err != nil {
 		return nil, err
 	}
-	models, err := dropArtifacts(ctx, tx, `study_id = ?1 AND kind = ?2 AND trial_id NOT IN (
-			SELECT trial_id FROM trial_info WHERE study_id = ?1 AND class IN (0, 1) ORDER BY class, nan, score, trial_id LIMIT ?3)`,
-		l.StudyID, string(study.ModelFile), max(keep, 0))
-	return append(dropped, models...), err
+	unkept, err := dropModels(ctx, tx, l, next, keep)
+	return append(dropped, unkept...), err
+}
+
+// dropModels deletes the models of all but the keep best trials. Of the pictures of a trial without a model one stays, of
+// the epoch that its model was of, else the newest: pictures by epoch are for trials that somebody may still want.
+func dropModels(ctx context.Context, tx *sql.Tx, l study.Lease, next study.State, keep int) ([]string, error) {
+	type shown struct{ trial, step int64 }
+	var without []shown
+	if next != study.Complete { // it never had one
+		without = append(without, shown{l.TrialID, 0})
+	}
+	const others = `study_id = ?1 AND kind = ?2 AND trial_id NOT IN (
+		SELECT trial_id FROM trial_info WHERE study_id = ?1 AND class IN (0, 1) ORDER BY class, nan, score, trial_id LIMIT ?3)`
+	err := each(ctx, tx, func(r *sql.Rows) error {
+		var s shown
+		err := r.Scan(&s.trial, &s.step)
+		without = append(without, s)
+		return err
+	}, `SELECT trial_id, step FROM artifact WHERE `+others, l.StudyID, string(study.ModelFile), max(keep, 0))
+	if err != nil {
+		return nil, err
+	}
+	dropped, err := dropArtifacts(ctx, tx, others, l.StudyID, string(study.ModelFile), max(keep, 0))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range without {
+		strips, err := dropArtifacts(ctx, tx, `trial_id = ?1 AND kind = ?2 AND step <> coalesce(
+			(SELECT step FROM artifact WHERE trial_id = ?1 AND kind = ?2 AND step = ?3),
+			(SELECT max(step) FROM artifact WHERE trial_id = ?1 AND kind = ?2))`, s.trial, string(study.StripFile), s.step)
+		if err != nil {
+			return nil, err
+		}
+		dropped = append(dropped, strips...)
+	}
+	return dropped, nil
 }
 
 // Reclaim ends the open attempts of a study as lost, at their last sign of life: nothing of ours runs them any more.

@@ -195,6 +195,7 @@ func Store(t *testing.T, open func(t *testing.T) Opened) {
 		{"Retry", storeRetry},
 		{"Release", storeRelease},
 		{"KeepBest", storeKeepBest},
+		{"KeepStrips", storeKeepStrips},
 		{"Events", storeEvents},
 		{"Wish", storeWish},
 		{"Reopen", storeReopen},

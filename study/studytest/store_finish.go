@@ -211,6 +211,34 @@ func storeKeepBest(s *story) {
 	s.equal("keep nothing", s.content(digests[2])+s.content(digests[4]), "")
 }
 
+// Pictures by epoch stay with the trials whose models are kept; of the others one stays.
+func storeKeepStrips(s *story) {
+	strip := func(step int) study.File {
+		return study.File{Kind: study.StripFile, Name: fmt.Sprint(step), Step: step, Body: []byte(fmt.Sprint("strip ", step))}
+	}
+	steps := func(n int) []int {
+		var out []int
+		for _, a := range s.detail(n).Artifacts {
+			if a.Kind == study.StripFile {
+				out = append(out, a.Step)
+			}
+		}
+		return out
+	}
+	model := study.File{Kind: study.ModelFile, Name: "model", Step: 2, Body: []byte("model")}
+	l, _ := s.begin(s.propose(), at(0))
+	s.complete(l, 0.5, 1, strip(1), strip(2), strip(3), model)
+	s.equal("of the best trial", steps(0), []int{1, 2, 3})
+	l, _ = s.begin(s.propose(), at(1))
+	s.complete(l, 0.4, 1, strip(1), strip(2), strip(3), model)
+	s.equal("of the new best", steps(1), []int{1, 2, 3})
+	s.equal("of the one that it replaced", steps(0), []int{2})
+	l, _ = s.begin(s.propose(), at(2))
+	s.ok(s.Store.Finish(s.ctx, l, study.Outcome{State: study.Pruned, Value: 0.1, Files: []study.File{strip(1), strip(3)}}, study.Pruned, 1, at(3)))
+	s.equal("of a pruned one", steps(2), []int{3})
+	s.equal("the model", len(s.detail(1).Artifacts), 4)
+}
+
 func storeEvents(s *story) {
 	before, err := s.Events(s.ctx)
 	s.ok(err)

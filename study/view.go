@@ -146,7 +146,7 @@ func (s Summary) View() StudyView {
 	return v
 }
 
-// State says in one or two words where the study stands: "live" while a process runs it, "pausing" and "stopping" while
+// State says in one or two words where the study stands: "running" while a process runs it, "pausing" and "stopping" while
 // such a process still gives its trials back, "paused", "finished" once run_cap trials are over or the target is
 // reached, and "at rest" when nobody runs it though there is more to do.
 func (s Summary) State() string {
@@ -162,7 +162,7 @@ func (s Summary) State() string {
 	case s.Live && s.Wish == Pause:
 		return "paused"
 	case s.Live:
-		return "live"
+		return "running"
 	case open == 0 && over > 0 && over >= s.Spec.RunCap, s.Counts[Running] == 0 && reached && !math.IsNaN(s.Best.Value):
 		return "finished"
 	case s.Wish == Pause:

@@ -104,7 +104,7 @@ func TestSummaryState(t *testing.T) {
 		want string
 	}{
 		{"new", study.Summary{Study: study.Study{Spec: spec}}, "at rest"},
-		{"live", study.Summary{Study: study.Study{Spec: spec}, Live: true, Wish: study.Go, Counts: counts(1, 1, 0)}, "live"},
+		{"running", study.Summary{Study: study.Study{Spec: spec}, Live: true, Wish: study.Go, Counts: counts(1, 1, 0)}, "running"},
 		{"pausing", study.Summary{Study: study.Study{Spec: spec}, Live: true, Wish: study.Pause, Counts: counts(1, 1, 0)}, "pausing"},
 		{"paused in a process", study.Summary{Study: study.Study{Spec: spec}, Live: true, Wish: study.Pause, Counts: counts(1, 0, 1)}, "paused"},
 		{"paused", study.Summary{Study: study.Study{Spec: spec}, Wish: study.Pause, Counts: counts(1, 0, 1)}, "paused"},

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // Partials that live updates send alone, against their golden markup.
 func TestComponents(t *testing.T) {
-	hostile := templates.StudyHead{Name: `<b>"x"</b>`, URL: "/studies/x", State: "live", CanPause: true, CanStop: true}
+	hostile := templates.StudyHead{Name: `<b>"x"</b>`, URL: "/studies/x", State: "running", CanPause: true, CanStop: true}
 	psnr := templates.Number(18.2)
 	for _, tt := range []struct {
 		name string
@@ -69,7 +69,7 @@ func TestComponents(t *testing.T) {
 // A whole page of hostile words stays text.
 func TestPageEscapes(t *testing.T) {
 	const bad = `</script><img src=x onerror=alert(1)>`
-	head := templates.StudyHead{Name: bad, URL: "/studies/x", State: "live"}
+	head := templates.StudyHead{Name: bad, URL: "/studies/x", State: "running"}
 	text := bad
 	p := templates.TrialPage{
 		Shell: templates.Shell{Title: bad, Head: &head, Here: bad, Notice: bad}, State: study.Failed,

@@ -164,7 +164,7 @@ func Studies(p StudiesPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = studyWord(s.State).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = stateWord(s.State).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -112,7 +112,7 @@ func TestMainJob(t *testing.T) {
 		Best   struct{ Number int }
 	}
 	decode(t, p.must("run", spec, "--json", "--workers", "2"), &ran)
-	if ran.State != "live" && ran.State != "finished" || ran.Trials["complete"] != 2 {
+	if ran.State != "finished" || ran.Trials["complete"] != 2 {
 		t.Fatalf("run --json says %+v", ran)
 	}
 	var top []struct {
@@ -335,8 +335,8 @@ func TestSecondRunIsTold(t *testing.T) {
 	if _, stderr, code := p.sweep("rm", "long", "--yes"); code != 1 {
 		t.Errorf("deleting a running study: exit %d, %q", code, stderr)
 	}
-	// A reader sees it live, and a stop request ends it in order.
-	if out := p.must("studies"); !strings.Contains(out, "live") {
+	// A reader sees it run, and a stop request ends it in order.
+	if out := p.must("studies"); !strings.Contains(out, "running") {
 		t.Errorf("studies says %q", out)
 	}
 	p.must("stop", "long")

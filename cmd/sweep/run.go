@@ -109,12 +109,12 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 		g.Go(func() error { return srv.Serve(web) })
 	}
 	err = display.during(ctx, runner, func() error { return pool.Run(ctx) })
-	if err == nil {
-		err = a.report(ctx, db, s.Name, f.json)
-	}
 	// Whoever comes next may run on this database, or delete the study, while the pages stay.
 	if lerr := lock.Release(); err == nil {
 		err = lerr
+	}
+	if err == nil {
+		err = a.report(ctx, db, s.Name, f.json)
 	}
 	if f.web != "" && err == nil && display.isTerminal() && runner.Progress().Wish != study.Stop {
 		fmt.Fprintf(a.err, "the web UI stays at %s; Ctrl-C ends it\n", holder.Web)

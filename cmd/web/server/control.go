@@ -78,7 +78,7 @@ func (s *Server) stopPage(w http.ResponseWriter, r *http.Request) error {
 func head(sum study.Summary) templates.StudyHead {
 	h := templates.StudyHead{Name: sum.Name, URL: studyURL(sum.Name), State: sum.State(), Running: sum.Counts[study.Running]}
 	switch h.State {
-	case "live":
+	case "running":
 		h.CanPause, h.CanStop = true, true
 	case "pausing":
 		h.CanResume, h.CanStop = true, true

@@ -549,7 +549,7 @@ func TestAPI(t *testing.T) {
 	}
 	var studies []map[string]any
 	read("/api/v1/studies", &studies)
-	if len(studies) != 3 || studies[0]["name"] != "lr" || studies[0]["state"] != "live" {
+	if len(studies) != 3 || studies[0]["name"] != "lr" || studies[0]["state"] != "running" {
 		t.Errorf("studies %v", studies)
 	}
 	var one map[string]any

@@ -289,7 +289,7 @@ func (s *Server) strip(ctx context.Context, sum study.Summary) (templates.Summar
 	switch state := sum.State(); {
 	case state == "finished":
 		v.ETA = "all done"
-	case state == "live" && left > 0 && h.Rate > 0:
+	case state == "running" && left > 0 && h.Rate > 0:
 		v.ETA = "less than a minute to go"
 		if d := time.Duration(float64(left) / h.Rate * float64(time.Second)); d >= time.Minute {
 			v.ETA = "about " + templates.Duration(d).Text + " to go"

@@ -25,15 +25,11 @@ func (a *app) compareVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use: "compare STUDY NUMBER NUMBER...", Short: "Only what differs between trials, side by side (2 to 8 trials)", Args: cobra.RangeArgs(3, 9),
 		RunE: func(c *cobra.Command, args []string) error {
-			db, err := a.open(c.Context())
+			db, s, err := a.study(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			s, err := db.Summary(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			var trials []study.Trial
 			for _, arg := range args[1:] {
 				n, err := trialNumber(arg)

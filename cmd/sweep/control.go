@@ -27,15 +27,11 @@ func (a *app) request(use string, wish study.Verdict, short, said string) *cobra
 	return &cobra.Command{
 		Use: use + " STUDY", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			db, err := a.open(c.Context())
+			db, s, err := a.study(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			s, err := db.Summary(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			if !s.Live {
 				return fmt.Errorf("study %s is not running, so there is nothing to %s: `sweep run` with its sweep file starts or continues it", s.Name, use)
 			}

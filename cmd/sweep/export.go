@@ -45,15 +45,11 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	if err != nil {
 		return fmt.Errorf("export to %s: %w", dir, err)
 	}
-	db, err := a.open(ctx)
+	db, s, err := a.study(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	s, err := db.Summary(ctx, name)
-	if err != nil {
-		return err
-	}
 	if trial < 0 {
 		if s.Best == nil {
 			return noBest(s)

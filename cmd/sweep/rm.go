@@ -13,15 +13,11 @@ func (a *app) rmVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rm STUDY", Short: "Delete a study and free its disk space", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			db, err := a.open(c.Context())
+			db, s, err := a.study(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			s, err := db.Summary(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			if !yes {
 				fmt.Fprintf(a.err, "Delete study %s with its trials (%s) and %s of files? [y/N] ", s.Name, counts(s.Counts), size(s.Bytes))
 				answer, _ := bufio.NewReader(a.in).ReadString('\n')

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"sweep/storage"
+	"sweep/study"
 	"sweep/study/spec"
 )
 
@@ -145,4 +146,18 @@ func terminal(w io.Writer) (width int, ok bool) {
 // open opens the database for reading and for the small writes that are allowed beside a running sweep.
 func (a *app) open(ctx context.Context) (*storage.DB, error) {
 	return storage.Open(ctx, a.db, storage.Options{})
+}
+
+// study opens the database, as open does, and finds a study in it. The caller closes the database.
+func (a *app) study(ctx context.Context, name string) (*storage.DB, study.Summary, error) {
+	db, err := a.open(ctx)
+	if err != nil {
+		return nil, study.Summary{}, err
+	}
+	s, err := db.Summary(ctx, name)
+	if err != nil {
+		db.Close()
+		return nil, s, err
+	}
+	return db, s, nil
 }

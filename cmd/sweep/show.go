@@ -31,15 +31,11 @@ func (a *app) showVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			db, err := a.open(c.Context())
+			db, s, err := a.study(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			s, err := db.Summary(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			d, err := db.Detail(c.Context(), s.ID, n)
 			if err != nil {
 				return err
@@ -127,15 +123,11 @@ func (a *app) bestVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use: "best STUDY", Short: "The best trial", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			db, err := a.open(c.Context())
+			db, s, err := a.study(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			s, err := db.Summary(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			if s.Best == nil {
 				return noBest(s)
 			}

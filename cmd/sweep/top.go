@@ -26,15 +26,11 @@ func (a *app) topVerb() *cobra.Command {
 			if n < 0 {
 				return usagef("-n %d: give a number of trials, 0 for all", n)
 			}
-			db, err := a.open(c.Context())
+			db, s, err := a.study(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			s, err := db.Summary(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
 			q := study.Query{Limit: n}
 			if q.Sort, q.Desc, err = sortKey(s.Spec, sort); err != nil {
 				return err

@@ -8,7 +8,7 @@ SOURCES   = $(shell git ls-files '*.go' | grep -v _templ.go)
 
 build: ## bin/sweep
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/sweep ./cmd/sweep
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/sweep ./cmd/sweep
 
 gen: ## *_templ.go out of *.templ
 	$(GO) tool templ generate
@@ -32,8 +32,8 @@ test: ## the quick suite; what it leaves out is named at its end
 race: ## the race detector over the rooms with goroutines
 	$(GO) test -race -short ./study/... ./storage/... ./cmd/web/...  ./trainer
 
-slow: ## the slow suite: kills at random moments, bad disks, many seeds
-	$(GO) test -tags slow -timeout 40m -run 'Slow' ./...
+slow: ## the slow suite: kills at random moments, a disk that fills up
+	$(TOOL) gotestsum --format testname -- -tags slow -timeout 30m -run Slow ./cmd/sweep
 
 bench: ## the benchmark of bench/README.md
 	sh bench/run.sh

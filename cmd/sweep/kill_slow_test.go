@@ -17,12 +17,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A sweep without history or pruner, so that its table is one thing whatever the order of work.
+// killCase is a sweep whose table is one thing however often it is broken off.
+type killCase struct {
+	name           string
+	workers        int
+	method, pruner string
+	trials, epochs int
+	train          int
+}
+
+// Without history or pruner the table is the same for any number of workers; with them, for one.
+var killCases = []killCase{
+	{"random, 1 worker", 1, "random", "none", 8, 8, 4000},
+	{"random, 2 workers", 2, "random", "none", 8, 8, 4000},
+	{"tpe and asha, 1 worker", 1, "tpe", "{name: asha, min_epochs: 1, reduction: 2}", 16, 4, 3000},
+}
+
 const killSweep = `
 name: kill
-method: random
+method: METHOD
 metric: {name: val_mse, goal: minimize}
-run_cap: 8
+run_cap: TRIALS
 parameters:
   lr:     {distribution: log_uniform_values, min: 0.0005, max: 0.005}
   batch:  {values: [32, 64]}
@@ -32,10 +47,16 @@ parameters:
   filters: {value: [8, 16]}
 sweep:
   trainer: cae
-  data: {name: shapes, train: 4000, validation: 400}
-  epochs: 8
+  data: {name: shapes, train: TRAIN, validation: 400}
+  epochs: EPOCHS
   seed: 7
+  pruner: PRUNER
 `
+
+func (c killCase) spec() string {
+	return strings.NewReplacer("METHOD", c.method, "TRIALS", fmt.Sprint(c.trials), "TRAIN", fmt.Sprint(c.train),
+		"EPOCHS", fmt.Sprint(c.epochs), "PRUNER", c.pruner).Replace(killSweep)
+}
 
 const killRounds = 20
 
@@ -43,37 +64,37 @@ const killRounds = 20
 // two, lets it finish, and compares every number and every file with an undisturbed run.
 func TestSlowKill(t *testing.T) {
 	bin := buildSweep(t)
-	for _, workers := range []int{1, 2} {
-		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
+	for _, c := range killCases {
+		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			spec := filepath.Join(dir, "kill.yaml")
-			if err := os.WriteFile(spec, []byte(killSweep), 0o644); err != nil {
+			if err := os.WriteFile(spec, []byte(c.spec()), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			calm, killed := filepath.Join(dir, "calm.db"), filepath.Join(dir, "killed.db")
 			command := func(db string) *exec.Cmd {
-				return exec.Command(bin, "run", spec, "--db", db, "--offline", "--workers", fmt.Sprint(workers))
+				return exec.Command(bin, "run", spec, "--db", db, "--offline", "--workers", fmt.Sprint(c.workers))
 			}
 			begin := time.Now()
 			if out, err := command(calm).CombinedOutput(); err != nil {
 				t.Fatalf("undisturbed run: %v\n%s", err, out)
 			}
-			epoch := time.Since(begin) * time.Duration(workers) / (8 * 8)
+			want, epochs, _ := results(t, bin, calm, c.trials)
+			epoch := time.Since(begin) * time.Duration(c.workers) / time.Duration(epochs)
 			t.Logf("undisturbed: %v, an epoch ends every %v", time.Since(begin), epoch)
 
-			moments := killMoments(rand.New(rand.NewPCG(uint64(workers), 20)))
+			moments := killMoments(rand.New(rand.NewPCG(uint64(c.workers), 20)))
 			for round := range killRounds {
-				c := command(killed)
+				run := command(killed)
 				wait := time.Duration(moments[round] * float64(epoch)) // from the moment the pool works
-				if !killAfter(t, c, wait) {
+				if !killAfter(t, run, wait) {
 					t.Fatalf("the sweep was over before kill %d: it was meant to survive %d", round+1, killRounds)
 				}
 			}
 			if out, err := command(killed).CombinedOutput(); err != nil {
 				t.Fatalf("last run: %v\n%s", err, out)
 			}
-			want, _ := results(t, bin, calm)
-			got, resumed := results(t, bin, killed)
+			got, _, resumed := results(t, bin, killed, c.trials)
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("killed and undisturbed tables differ (-undisturbed +killed):\n%s", d)
 			}
@@ -118,11 +139,11 @@ func killAfter(t *testing.T, c *exec.Cmd, wait time.Duration) bool {
 	return err != nil && c.ProcessState.ExitCode() == -1
 }
 
-// results reads a study's whole table and the history of every trial, without what is time, and counts the attempts
-// that resumed.
-func results(t *testing.T, bin, db string) (table []map[string]any, resumed int) {
+// results reads a study's whole table and the history of every trial, without what is time, and counts the epochs trained
+// and the attempts that resumed.
+func results(t *testing.T, bin, db string, trials int) (table []map[string]any, epochs, resumed int) {
 	t.Helper()
-	for n := range 8 {
+	for n := range trials {
 		out, err := exec.Command(bin, "show", "kill", fmt.Sprint(n), "--json", "--db", db).Output()
 		if err != nil {
 			t.Fatalf("show %d: %v", n, err)
@@ -144,7 +165,8 @@ func results(t *testing.T, bin, db string) (table []map[string]any, resumed int)
 			delete(m, "epoch_s")
 			delete(m, "images_per_s")
 		}
+		epochs += len(v["history"].(map[string]any)["val_mse"].([]any))
 		table = append(table, v)
 	}
-	return table, resumed
+	return table, epochs, resumed
 }

@@ -21,7 +21,7 @@ func (s *Server) config(w http.ResponseWriter, r *http.Request) error {
 	p := templates.ConfigPage{
 		Shell: s.shell(sum, "Config", "config"), YAML: string(specFile(sum)), YAMLURL: studyURL(sum.Name) + "/config.yaml",
 		Continue: s.commandLine("sweep run " + file),
-		Note:     "The same command starts and continues a study: finished trials stay, open ones go on from their last checkpoint. A higher run_cap, or --trials, adds trials; any other change of the file needs a new name.",
+		Note:     "The same command starts and continues a study: finished trials stay, open ones go on from their last checkpoint. --trials N raises their number; any change of the file needs a new name (--name).",
 	}
 	about := func(name, value string) { p.About = append(p.About, pair(name, value)) }
 	about("name", sum.Name)

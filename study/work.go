@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 )
@@ -122,4 +123,40 @@ type Outcome struct {
 	Value   float64            // the objective: best of a Complete trial, last of a Pruned one
 	Metrics map[string]float64 // at the best epoch
 	Files   []File             // kept with the trial, in the same transaction
+}
+
+type outcomeJSON struct {
+	State   State             `json:"state"`
+	Reason  Reason            `json:"reason,omitempty"`
+	Message string            `json:"message,omitempty"`
+	Value   Number            `json:"value"`
+	Metrics map[string]Number `json:"metrics,omitzero"`
+	Files   []File            `json:"files,omitzero"`
+}
+
+// MarshalJSON writes o with its value and its metrics as [Number].
+func (o Outcome) MarshalJSON() ([]byte, error) {
+	return json.Marshal(outcomeJSON{o.State, o.Reason, o.Message, Number(o.Value), convert[Number](o.Metrics), o.Files})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (o *Outcome) UnmarshalJSON(b []byte) error {
+	var j outcomeJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	*o = Outcome{j.State, j.Reason, j.Message, float64(j.Value), convert[float64](j.Metrics), j.Files}
+	return nil
+}
+
+// convert copies a map of numbers into one of another type; nil stays nil.
+func convert[To, From ~float64](m map[string]From) map[string]To {
+	if m == nil {
+		return nil
+	}
+	out := make(map[string]To, len(m))
+	for k, v := range m {
+		out[k] = To(v)
+	}
+	return out
 }

@@ -34,7 +34,8 @@ type lease struct {
 	Lease
 	number int
 	begun  time.Time
-	ending bool // being finished: the store is written, and nobody else may write under it
+	seq    int64 // of the last points that were stored
+	ending bool  // being finished: the store is written, and nobody else may write under it
 }
 
 // RunnerConfig is what a Runner is made of.
@@ -211,7 +212,8 @@ func (r *Runner) Renew(ctx context.Context, leases []Lease) ([]Verdict, error) {
 	return out, nil
 }
 
-// Append implements [Work]. The verdict is Prune when the curve has just grown and the pruner says so.
+// Append implements [Work]. The verdict is Prune when the points hold the curve's newest step and the pruner says so; a
+// repeated seq changes nothing and has its verdict again.
 func (r *Runner) Append(ctx context.Context, l Lease, seq int64, points []Point) (Verdict, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -226,34 +228,48 @@ func (r *Runner) Append(ctx context.Context, l Lease, seq int64, points []Point)
 		}
 		return Go, fmt.Errorf("store points of trial %d: %w", t.Number, err)
 	}
-	latest := make(map[string]float64, len(t.Metrics)+len(points))
-	for k, v := range t.Metrics {
-		latest[k] = v
+	if held := r.open[l.TrialID]; seq > held.seq {
+		held.seq = seq
+		r.open[l.TrialID] = held
+		t.add(points, objective.Name)
 	}
-	newest := false // the points hold the objective's newest step
-	for _, p := range points {
-		latest[p.Key] = p.Value
-		if p.Key == objective.Name {
-			t.Curve = set(t.Curve, Sample{p.Step, p.Value})
-			newest = newest || p.Step == t.Curve[len(t.Curve)-1].Step
-		}
-	}
-	t.Metrics = latest
+	newest := slices.ContainsFunc(points, func(p Point) bool {
+		return p.Key == objective.Name && len(t.Curve) > 0 && p.Step == t.Curve[len(t.Curve)-1].Step
+	})
 	if newest && r.pruner != nil && r.pruner.Prune(objective.Direction, *t, r.trials) {
 		return Prune, nil
 	}
 	return r.wish, nil
 }
 
-// set puts a sample into a rising curve, in the place of one of the same step.
+// add puts points into a running trial's curve and latest values.
+func (t *Trial) add(points []Point, objective string) {
+	latest := make(map[string]float64, len(t.Metrics)+len(points))
+	for k, v := range t.Metrics {
+		latest[k] = v
+	}
+	for _, p := range points {
+		latest[p.Key] = p.Value
+		if p.Key == objective {
+			t.Curve = set(t.Curve, Sample{p.Step, p.Value})
+		}
+	}
+	t.Metrics = latest
+}
+
+// set puts a sample into a rising curve, in the place of one of the same step. It never changes the samples of c, which
+// samplers and displays may still hold.
 func set(c []Sample, s Sample) []Sample {
 	i, found := slices.BinarySearchFunc(c, s.Step, func(e Sample, step int) int { return e.Step - step })
-	if found {
+	switch {
+	case i == len(c):
+		return append(c, s)
+	case found:
 		c = slices.Clone(c)
 		c[i] = s
 		return c
 	}
-	return slices.Insert(c, i, s)
+	return slices.Insert(slices.Clone(c), i, s)
 }
 
 // Commit implements [Work]. It does not hold up other trials while files are written.

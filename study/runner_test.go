@@ -3,8 +3,6 @@ package study_test
 import (
 	"context"
 	"errors"
-	"io"
-	"math"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,6 +11,7 @@ import (
 
 	"sweep/storage"
 	"sweep/study"
+	"sweep/study/studytest"
 )
 
 // counting proposes x = the trial's number, so that a test knows what was asked.
@@ -20,13 +19,6 @@ type counting struct{}
 
 func (counting) Sample(_ context.Context, a study.Ask) (study.Params, error) {
 	return study.Params{"x": int64(a.Number)}, nil
-}
-
-// below prunes a curve that falls under a value.
-type below float64
-
-func (b below) Prune(_ study.Direction, t study.Trial, _ []study.Trial) bool {
-	return t.Curve[len(t.Curve)-1].Value < float64(b)
 }
 
 var (
@@ -39,9 +31,8 @@ type bench struct {
 	t     *testing.T
 	db    *storage.DB
 	study study.Study
-	over  []int // numbers of the finished trials, in order
-	told  []study.Trial
-	now   time.Time // every look at the clock takes a second
+	told  []study.Trial // those that have become final, in order
+	now   time.Time     // every look at the clock takes a second
 	r     *study.Runner
 }
 
@@ -75,16 +66,16 @@ func newBench(t *testing.T, change func(*study.Spec)) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, db: db, study: s, now: start}
-	b.restart(nil)
+	b.restart()
 	return b
 }
 
-// restart makes a new runner on the store, as a new process would.
-func (b *bench) restart(p study.Pruner) {
+// restart makes a new runner, without a pruner, on the store.
+func (b *bench) restart() {
 	b.t.Helper()
 	r, err := study.NewRunner(b.t.Context(), study.RunnerConfig{
-		Study: b.study, Store: b.db, Sampler: counting{}, Pruner: p, Now: b.clock,
-		Finished: func(t study.Trial) { b.over, b.told = append(b.over, t.Number), append(b.told, t) },
+		Study: b.study, Store: b.db, Sampler: counting{}, Now: b.clock,
+		Finished: func(t study.Trial) { b.told = append(b.told, t) },
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -118,221 +109,102 @@ func (b *bench) finish(g study.Grant, o study.Outcome) {
 	}
 }
 
-// states are the stored trials' states by number.
-func (b *bench) states() []study.State {
-	b.t.Helper()
-	trials, err := b.db.Trials(b.t.Context(), b.study.ID)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var out []study.State
-	for _, t := range trials {
-		out = append(out, t.State)
-	}
-	return out
-}
-
 func complete(v float64) study.Outcome {
 	return study.Outcome{State: study.Complete, Value: v, Metrics: map[string]float64{"loss": v}}
 }
 
-func TestRunnerRunsToTheCap(t *testing.T) {
-	b := newBench(t, nil)
-	for n := range 3 {
-		g := b.claim()
-		if g.Number != n || g.Params["x"] != int64(n) || g.Attempt != 1 || g.Resume != nil {
-			t.Fatalf("grant %d is %+v", n, g)
+func TestRunnerWork(t *testing.T) {
+	studytest.Work(t, func(t *testing.T, c studytest.WorkCase) studytest.OpenedWork {
+		path := filepath.Join(t.TempDir(), "sweep.db")
+		lock, err := storage.Lock(path, storage.Holder{})
+		if err != nil {
+			t.Fatal(err)
 		}
-		b.append(g, 1, float64(n))
-		b.finish(g, complete(float64(n)))
-	}
-	if _, err := b.r.Claim(t.Context(), capacity); !errors.Is(err, study.ErrDone) {
-		t.Errorf("after the cap: %v, want ErrDone", err)
-	}
-	if d := cmp.Diff([]int{0, 1, 2}, b.over); d != "" {
-		t.Errorf("finished trials (-want +got):\n%s", d)
-	}
-	if p := b.r.Progress(); p.Best == nil || p.Best.Number != 0 || p.Counts[study.Complete] != 3 {
-		t.Errorf("progress is %+v", p)
-	}
-}
-
-func TestRunnerRetries(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		reason   study.Reason
-		attempts int
-	}{
-		{"an error is tried again until the retries are used up", study.ReasonError, 3},
-		{"a NaN comes out again, so once is enough", study.ReasonNaN, 1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, func(s *study.Spec) { s.RunCap = 1 })
-			attempts := 0
-			for {
-				g, err := b.r.Claim(t.Context(), capacity)
-				if errors.Is(err, study.ErrDone) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				attempts++
-				b.finish(g[0], study.Outcome{State: study.Failed, Reason: c.reason, Message: "as asked"})
+		t.Cleanup(func() { lock.Release() })
+		var db *storage.DB
+		t.Cleanup(func() { db.Close() })
+		open := func(t *testing.T) {
+			t.Helper()
+			if db, err = storage.Open(t.Context(), path, storage.Options{Write: true}); err != nil {
+				t.Fatal(err)
 			}
-			if attempts != c.attempts {
-				t.Errorf("%d attempts, want %d", attempts, c.attempts)
-			}
-			trials, err := b.db.Trials(t.Context(), b.study.ID)
+		}
+		open(t)
+		s, err := db.CreateStudy(t.Context(), c.Spec, c.Data, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var work func(t *testing.T) studytest.OpenedWork
+		work = func(t *testing.T) studytest.OpenedWork {
+			t.Helper()
+			r, err := study.NewRunner(t.Context(), study.RunnerConfig{Study: s, Store: db, Sampler: c.Sampler, Pruner: c.Pruner, Now: c.Now})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tr := trials[0]; tr.State != study.Failed || tr.Reason != c.reason || tr.Message != "as asked" || tr.Failures != c.attempts {
-				t.Errorf("the trial is %+v", tr)
+			return studytest.OpenedWork{
+				Work:    r,
+				Trials:  func(ctx context.Context) ([]study.Trial, error) { return db.Trials(ctx, s.ID) },
+				Detail:  func(ctx context.Context, number int) (study.Detail, error) { return db.Detail(ctx, s.ID, number) },
+				Request: func(ctx context.Context, v study.Verdict) error { return db.Request(ctx, s.ID, v, start) },
+				Restart: func(t *testing.T) studytest.OpenedWork {
+					t.Helper()
+					if err := db.Close(); err != nil {
+						t.Fatal(err)
+					}
+					open(t)
+					return work(t)
+				},
 			}
-		})
-	}
+		}
+		return work(t)
+	})
 }
 
-func TestRunnerReleaseChargesNothing(t *testing.T) {
-	b := newBench(t, func(s *study.Spec) { s.RunCap, s.Retries = 1, 0 })
-	for range 4 {
-		b.finish(b.claim(), study.Outcome{State: study.Waiting})
-	}
-	g := b.claim()
-	if g.Attempt != 5 {
-		t.Errorf("attempt %d, want 5", g.Attempt)
-	}
-	b.finish(g, complete(1))
-	if d := cmp.Diff([]study.State{study.Complete}, b.states()); d != "" {
-		t.Error(d)
-	}
-}
-
-// A process that dies leaves running trials; the next one goes on from the newest checkpoint, and what came after it is
-// hidden until it is made again.
-func TestRunnerGoesOnAfterACrash(t *testing.T) {
-	b := newBench(t, func(s *study.Spec) { s.RunCap = 2 })
-	g := b.claim()
-	b.append(g, 1, 0.5)
-	b.append(g, 2, 0.4)
-	if err := b.r.Commit(t.Context(), g.Lease, 2, study.File{Kind: study.CheckpointFile, Name: "c", Body: []byte("state")}); err != nil {
-		t.Fatal(err)
-	}
-	b.append(g, 3, 0.3)
-
-	b.restart(nil)
-	if d := cmp.Diff([]study.State{study.Waiting}, b.states()); d != "" {
-		t.Fatal(d)
-	}
-	h := b.claim()
-	if h.Number != 0 || h.Attempt != 2 || h.Resume == nil || h.Resume.Step != 2 || h.Resume.Attempt != 1 {
-		t.Fatalf("the second grant is %+v, resume %+v", h, h.Resume)
-	}
-	f, err := b.r.Fetch(t.Context(), h.Lease, h.Resume.Digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if body, err := io.ReadAll(f); err != nil || string(body) != "state" {
-		t.Errorf("the checkpoint is %q, %v", body, err)
-	}
-	if c := b.r.Progress().Running[0].Curve; len(c) != 2 {
-		t.Errorf("the curve is %v: the point after the checkpoint should be hidden", c)
-	}
-	// The dead process comes back to life and is refused.
-	if _, err := b.r.Append(t.Context(), g.Lease, 4, []study.Point{{Key: "loss", Step: 4, Value: 9}}); !errors.Is(err, study.ErrStale) {
-		t.Errorf("a write under the old lease: %v, want ErrStale", err)
-	}
-	if err := b.r.Finish(t.Context(), g.Lease, complete(9)); !errors.Is(err, study.ErrStale) {
-		t.Errorf("a finish under the old lease: %v, want ErrStale", err)
-	}
-	b.append(h, 3, 0.3)
-	b.finish(h, complete(0.3))
-	d, err := b.db.Detail(t.Context(), b.study.ID, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []study.Sample{{Step: 1, Value: 0.5}, {Step: 2, Value: 0.4}, {Step: 3, Value: 0.3}}
-	if diff := cmp.Diff(want, d.History["loss"]); diff != "" {
-		t.Errorf("history (-want +got):\n%s", diff)
-	}
-}
-
-func TestRunnerPrunes(t *testing.T) {
+func TestRunnerProgress(t *testing.T) {
 	b := newBench(t, nil)
-	b.restart(below(0.25))
-	g := b.claim()
-	if v := b.append(g, 1, 0.3); v != study.Go {
-		t.Errorf("at 0.3: %s", v)
-	}
-	if v := b.append(g, 2, 0.2); v != study.Prune {
-		t.Errorf("at 0.2: %s, want prune", v)
-	}
-	b.finish(g, study.Outcome{State: study.Pruned, Value: 0.2})
-	if d := cmp.Diff([]study.State{study.Pruned}, b.states()); d != "" {
-		t.Error(d)
-	}
+	b.finish(b.claim(), study.Outcome{State: study.Pruned, Value: 0.125})
 	if b.r.Progress().Best != nil {
 		t.Error("a pruned trial is nobody's best")
 	}
-}
-
-func TestRunnerStopsAtTheTarget(t *testing.T) {
-	target := 0.1
-	b := newBench(t, func(s *study.Spec) { s.Objective.Target = &target })
-	b.finish(b.claim(), complete(0.2))
-	b.finish(b.claim(), complete(0.1))
-	if _, err := b.r.Claim(t.Context(), capacity); !errors.Is(err, study.ErrDone) {
-		t.Errorf("at the target: %v, want ErrDone", err)
+	b.finish(b.claim(), complete(0.5))
+	g := b.claim()
+	b.append(g, 1, 0.75)
+	p := b.r.Progress()
+	if p.Best == nil || p.Best.Number != 1 {
+		t.Errorf("the best is %+v, want trial 1", p.Best)
+	}
+	if d := cmp.Diff(map[study.State]int{study.Pruned: 1, study.Complete: 1, study.Running: 1}, p.Counts); d != "" {
+		t.Errorf("counts (-want +got):\n%s", d)
+	}
+	if len(p.Running) != 1 || p.Running[0].Number != 2 || p.Running[0].Metrics["loss"] != 0.75 || p.Wish != study.Go {
+		t.Errorf("progress is %+v", p)
+	}
+	var told []int
+	b.finish(g, complete(0.25))
+	for _, t := range b.told {
+		told = append(told, t.Number)
+	}
+	if d := cmp.Diff([]int{0, 1, 2}, told); d != "" {
+		t.Errorf("finished trials (-want +got):\n%s", d)
 	}
 }
 
-func TestRunnerHeedsRequests(t *testing.T) {
+// A display keeps what it was given: later points do not change it.
+func TestRunnerProgressIsACopy(t *testing.T) {
 	b := newBench(t, nil)
 	g := b.claim()
-	ask := func(v study.Verdict) {
-		t.Helper()
-		if err := b.db.Request(t.Context(), b.study.ID, v, start); err != nil {
+	for seq, step := range []int{1, 2, 3, 5, 6} {
+		if _, err := b.r.Append(t.Context(), g.Lease, int64(seq+1), []study.Point{{Key: "loss", Step: step, Value: 1}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	renew := func(want study.Verdict) {
-		t.Helper()
-		got, err := b.r.Renew(t.Context(), []study.Lease{g.Lease})
-		if err != nil || got[0] != want {
-			t.Fatalf("renew: %v, %v; want %s", got, err, want)
-		}
-	}
-	renew(study.Go)
-	ask(study.Pause)
-	renew(study.Pause)
-	b.finish(g, study.Outcome{State: study.Waiting})
-	if grants, err := b.r.Claim(t.Context(), capacity); err != nil || len(grants) != 0 {
-		t.Errorf("paused: %d grants, %v; want none", len(grants), err)
-	}
-	ask(study.Go)
-	renew(study.Stale) // the lease was given back
-	g = b.claim()
-	ask(study.Stop)
-	renew(study.Stop)
-	b.finish(g, study.Outcome{State: study.Waiting})
-	if _, err := b.r.Claim(t.Context(), capacity); !errors.Is(err, study.ErrDone) {
-		t.Errorf("stopped: %v, want ErrDone", err)
-	}
-}
-
-func TestRunnerKeepsNaNCurves(t *testing.T) {
-	b := newBench(t, nil)
-	g := b.claim()
-	b.append(g, 1, math.NaN())
-	b.append(g, 2, math.Inf(1))
-	trials, err := b.db.Trials(t.Context(), b.study.ID)
-	if err != nil {
+	before := b.r.Progress().Running[0].Curve
+	if _, err := b.r.Append(t.Context(), g.Lease, 9, []study.Point{{Key: "loss", Step: 4, Value: 2}}); err != nil {
 		t.Fatal(err)
 	}
-	if c := trials[0].Curve; len(c) != 2 || !math.IsNaN(c[0].Value) || !math.IsInf(c[1].Value, 1) {
-		t.Errorf("the stored curve is %v", c)
+	want := []study.Sample{{Step: 1, Value: 1}, {Step: 2, Value: 1}, {Step: 3, Value: 1}, {Step: 5, Value: 1}, {Step: 6, Value: 1}}
+	if d := cmp.Diff(want, before); d != "" {
+		t.Errorf("the curve of before (-want +got):\n%s", d)
 	}
 }
 
@@ -341,7 +213,7 @@ func TestRunnerTellsWhatIsStored(t *testing.T) {
 	b := newBench(t, func(s *study.Spec) { s.RunCap = 1 })
 	b.append(b.claim(), 1, 0.5)
 	b.now = b.now.Add(12 * time.Hour)
-	b.restart(nil) // the first attempt was lost
+	b.restart() // the first attempt was lost
 	b.finish(b.claim(), study.Outcome{State: study.Failed, Reason: study.ReasonError, Message: "once"})
 	b.now = b.now.Add(12 * time.Hour)
 	g := b.claim()
@@ -357,36 +229,6 @@ func TestRunnerTellsWhatIsStored(t *testing.T) {
 	if d := b.told[0].Duration; d > time.Minute {
 		t.Errorf("the trial took %v: the nights count", d)
 	}
-}
-
-func TestRunnerEndsWhenNothingIsLeft(t *testing.T) {
-	done := func(b *bench) {
-		t.Helper()
-		if g, err := b.r.Claim(t.Context(), capacity); !errors.Is(err, study.ErrDone) {
-			t.Errorf("claim gives %d grants and %v, want ErrDone", len(g), err)
-		}
-	}
-	t.Run("paused after the last trial", func(t *testing.T) {
-		b := newBench(t, nil)
-		for range 3 {
-			b.finish(b.claim(), complete(1))
-		}
-		if err := b.db.Request(t.Context(), b.study.ID, study.Pause, start); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.r.Renew(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
-		done(b)
-	})
-	t.Run("a trial waits, but the target is reached", func(t *testing.T) {
-		target := 0.1
-		b := newBench(t, func(s *study.Spec) { s.Objective.Target = &target })
-		g, h := b.claim(), b.claim()
-		b.finish(g, study.Outcome{State: study.Waiting})
-		b.finish(h, complete(0.05))
-		done(b)
-	})
 }
 
 // A lease that the store no longer knows is given up, so that the study can end.

@@ -59,11 +59,16 @@ func storeParams(i int) study.Params {
 	}
 }
 
+// check ends its test on what is not as it should be.
+type check struct {
+	*testing.T
+	ctx context.Context
+}
+
 // story is a store under test; its methods end the test on errors.
 type story struct {
-	*testing.T
+	check
 	Opened
-	ctx context.Context
 	seq map[int64]int64 // by attempt
 }
 
@@ -127,21 +132,21 @@ func (s *story) detail(number int) study.Detail {
 	return d
 }
 
-func (s *story) ok(err error) {
+func (s check) ok(err error) {
 	s.Helper()
 	if err != nil {
 		s.Fatal(err)
 	}
 }
 
-func (s *story) is(err, want error) {
+func (s check) is(err, want error) {
 	s.Helper()
 	if !errors.Is(err, want) {
 		s.Fatalf("error is %v, want %v", err, want)
 	}
 }
 
-func (s *story) equal(what string, got, want any) {
+func (s check) equal(what string, got, want any) {
 	s.Helper()
 	if d := cmp.Diff(want, got, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()); d != "" {
 		s.Fatalf("%s (-want +got):\n%s", what, d)
@@ -201,7 +206,7 @@ func Store(t *testing.T, open func(t *testing.T) Opened) {
 		{"Reopen", storeReopen},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.run(&story{t, open(t), t.Context(), map[int64]int64{}})
+			c.run(&story{check{t, t.Context()}, open(t), map[int64]int64{}})
 		})
 	}
 }

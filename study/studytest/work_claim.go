@@ -200,7 +200,8 @@ func workPause(s *shift) {
 	s.none()
 	s.request(study.Go)
 	h := s.one()
-	s.equal("number and step", []int{h.Number, h.Resume.Step}, []int{0, 1})
+	s.equal("number", h.Number, 0)
+	s.equal("resume", h.Resume, &study.Resume{Attempt: 1, Step: 1, Digest: digestOf("state")})
 	s.equal("append", s.append(h.Lease, loss(2, 0.5)), study.Go)
 	s.equal("renew", s.renew(h.Lease, g[0].Lease), []study.Verdict{study.Go, study.Stale})
 }
@@ -241,6 +242,10 @@ func workConcurrent(s *shift) {
 					return
 				}
 				for _, g := range grants {
+					if g.Number >= len(ended) {
+						s.Errorf("trial %d is beyond the cap", g.Number)
+						return
+					}
 					err = errors.Join(err, s.train(ctx, g, &ended[g.Number]))
 				}
 				if err != nil {

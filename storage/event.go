@@ -166,3 +166,30 @@ func decodeMetrics(s string) (map[string]float64, error) {
 	}
 	return out, nil
 }
+
+// addTestMetrics puts the test metrics of the newest export of each trial beside its own.
+func addTestMetrics(ctx context.Context, tx *sql.Tx, studyID int64, trials []study.Trial) error {
+	at := make(map[int]*study.Trial, len(trials))
+	for i := range trials {
+		at[trials[i].Number] = &trials[i]
+	}
+	return each(ctx, tx, func(r *sql.Rows) error {
+		var number int
+		var text string
+		if err := r.Scan(&number, &text); err != nil {
+			return err
+		}
+		t, ok := at[number]
+		if !ok {
+			return nil
+		}
+		metrics, err := decodeMetrics(text)
+		for k, v := range metrics {
+			if t.Metrics == nil {
+				t.Metrics = map[string]float64{}
+			}
+			t.Metrics[k] = v
+		}
+		return err
+	}, `SELECT number, metrics FROM export WHERE study_id = ? ORDER BY export_id`, studyID)
+}

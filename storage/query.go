@@ -155,8 +155,10 @@ func (db *DB) query(ctx context.Context, studyID int64, q study.Query) (study.Pa
 		for i, r := range rows {
 			ids[i] = r.ID
 		}
-		page.Trials, err = loadTrials(ctx, tx, s, ids, true)
-		return err
+		if page.Trials, err = loadTrials(ctx, tx, s, ids, true); err != nil {
+			return err
+		}
+		return addTestMetrics(ctx, tx, studyID, page.Trials)
 	})
 	return page, err
 }
@@ -248,6 +250,9 @@ func (db *DB) Detail(ctx context.Context, studyID int64, number int) (study.Deta
 		}
 		trials, err := loadTrials(ctx, tx, s, []int64{id}, true)
 		if err != nil {
+			return err
+		}
+		if err := addTestMetrics(ctx, tx, studyID, trials); err != nil {
 			return err
 		}
 		d = study.Detail{Trial: trials[0], History: map[string][]study.Sample{}}

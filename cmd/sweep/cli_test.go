@@ -166,7 +166,14 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("sweep %v prints nothing", args)
 		}
 	}
+	var tested struct{ Metrics map[string]float64 }
 	p.must("export", "tiny", "-o", "best")
+	decode(t, p.must("best", "tiny", "--json"), &tested)
+	for _, k := range []string{"test_mse", "test_mae", "test_psnr", "test_ssim"} {
+		if _, ok := tested.Metrics[k]; !ok {
+			t.Errorf("the exported trial has no %s", k)
+		}
+	}
 	if out := p.must("verify", "best"); !strings.Contains(out, "ok") {
 		t.Errorf("verify says %q", out)
 	}
@@ -290,6 +297,13 @@ func TestBadInput(t *testing.T) {
 		{"a folder that does not exist", []string{"run", spec, "--db", "none/x.db"}, 1, []string{"none/x.db", "--db"}},
 		{"a port in use", []string{"web", "--addr", port}, 1, []string{port, "--addr"}},
 		{"an address open to others", []string{"web", "--addr", "0.0.0.0:0"}, 1, []string{"SWEEP_TOKEN"}},
+		{"an address that is none", []string{"web", "--addr", "foo"}, 2, []string{"foo", "host:port"}},
+		{"a port beyond the last", []string{"run", spec, "--web=127.0.0.1:99999"}, 2, []string{"99999", "host:port"}},
+		{"a port in use for a run", []string{"run", spec, "--name", "never", "--web=" + port}, 1, []string{port, "--web="}},
+		{"a database without a name", []string{"studies", "--db", ""}, 2, []string{"--db"}},
+		{"a trial below the first", []string{"export", "tiny", "--trial", "-1", "-o", "x"}, 2, []string{"numbered from 0"}},
+		{"too many trials", []string{"run", spec, "--trials", "2000000"}, 2, []string{"1048576"}},
+		{"one trial to compare", []string{"compare", "tiny", "1"}, 2, []string{"2 to 8 trials"}},
 		{"no folder for an export", []string{"export", "tiny"}, 2, []string{"-o"}},
 		{"a folder that is no bundle's", []string{"export", "tiny", "-o", "."}, 1, []string{"bundle"}},
 		{"a bundle that is not there", []string{"verify", "nowhere"}, 1, []string{"nowhere", "sweep export"}},

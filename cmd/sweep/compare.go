@@ -23,8 +23,11 @@ type compared struct {
 func (a *app) compareVerb() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "compare STUDY NUMBER NUMBER...", Short: "Only what differs between trials, side by side (2 to 8 trials)", Args: cobra.RangeArgs(3, 9),
+		Use: "compare STUDY NUMBER NUMBER...", Short: "Only what differs between trials, side by side (2 to 8 trials)", Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) < 3 || len(args) > 9 {
+				return usagef("compare 2 to 8 trials: use it as `sweep compare STUDY NUMBER NUMBER...`")
+			}
 			db, s, err := a.study(c.Context(), args[0])
 			if err != nil {
 				return err

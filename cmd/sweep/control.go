@@ -10,7 +10,7 @@ import (
 
 func (a *app) pauseVerb() *cobra.Command {
 	return a.request("pause", study.Pause, "Ask the running sweep to save its trials and wait",
-		"%s will save its trials at their last epoch and wait; `sweep resume %[1]s` lets it go on\n")
+		"%s will save its trials at their last epoch and wait; `sweep resume %[2]s` lets it go on\n")
 }
 
 func (a *app) resumeVerb() *cobra.Command {
@@ -41,7 +41,7 @@ func (a *app) request(use string, wish study.Verdict, short, said string) *cobra
 			if err := db.Request(c.Context(), s.ID, wish, a.now()); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.err, said, s.Name)
+			fmt.Fprintf(a.err, said, s.Name, word(s.Name))
 			return nil
 		},
 	}

@@ -87,6 +87,12 @@ func (a *app) fetch(ctx context.Context, name string) error {
 	if err := knownData(name); err != nil {
 		return err
 	}
+	for _, s := range dataset.List(a.data) {
+		if s.Name == name && s.Where == "" {
+			fmt.Fprintf(a.err, "%s is made in memory: there is nothing to fetch\n", name)
+			return nil
+		}
+	}
 	if err := dataset.Fetch(ctx, name, a.data, a.downloading()); err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ import (
 	"sweep/trainer/kernel"
 )
 
+// bestTrial stands for the best trial where a number is wanted.
+const bestTrial = -1
+
 func (a *app) exportVerb() *cobra.Command {
 	var trial int
 	var dir string
@@ -32,15 +35,24 @@ The test set is evaluated here, and nowhere before.`,
 			if dir == "" {
 				return usagef("say where to write the bundle with -o DIR")
 			}
+			if !c.Flags().Changed("trial") {
+				trial = bestTrial
+			} else if trial < 0 {
+				return usagef("--trial %d: trials are numbered from 0", trial)
+			}
 			return a.export(c.Context(), args[0], trial, dir)
 		},
 	}
-	c.Flags().IntVar(&trial, "trial", -1, "`number` of the trial; without it the best one")
+	c.Flags().IntVar(&trial, "trial", 0, "`number` of the trial; without it the best one")
+	c.Flags().Lookup("trial").DefValue = "0" // not shown: the default is the best one
 	c.Flags().StringVarP(&dir, "output", "o", "", "`folder` of the bundle")
 	return c
 }
 
 func (a *app) export(ctx context.Context, name string, trial int, dir string) error {
+	if err := checkpoint.CheckTarget(dir); err != nil {
+		return err
+	}
 	path, err := filepath.Abs(dir) // before the export, which may replace the folder that this process stands in
 	if err != nil {
 		return fmt.Errorf("export to %s: %w", dir, err)
@@ -50,7 +62,7 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 		return err
 	}
 	defer db.Close()
-	if trial < 0 {
+	if trial == bestTrial {
 		if s.Best == nil {
 			return noBest(s)
 		}
@@ -88,7 +100,7 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	}
 	fmt.Fprintf(a.out, "%s: trial #%d, test_mse %s, test_psnr %s dB, test_ssim %s\n", dir, d.Number,
 		number(b.TestMetrics["test_mse"]), number(b.TestMetrics["test_psnr"]), number(b.TestMetrics["test_ssim"]))
-	fmt.Fprintf(a.err, "next: `sweep verify %s` evaluates it again\n", dir)
+	fmt.Fprintf(a.err, "next: `sweep verify %s` evaluates it again\n", word(dir))
 	return nil
 }
 
@@ -110,7 +122,7 @@ func modelOf(ctx context.Context, db *storage.DB, s study.Summary, d study.Detai
 		return b, nil
 	}
 	if d.State != study.Complete {
-		return nil, fmt.Errorf("trial #%d of %s is %s: only complete trials have a model", d.Number, s.Name, d.State)
+		return nil, fmt.Errorf("trial #%d of %s is not complete but %s: only complete trials have a model", d.Number, s.Name, d.State)
 	}
 	return nil, fmt.Errorf("the model of trial #%d is not kept: study %s keeps those of its %d best trials (sweep.keep_checkpoints); export one of `sweep top %[2]s -n %d`",
 		d.Number, s.Name, s.Spec.KeepCheckpoints)

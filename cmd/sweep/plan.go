@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -159,7 +162,7 @@ func (a *app) showPlan(p planView) {
 		configurations = fmt.Sprintf("%.0f", *p.Configurations)
 	}
 	fmt.Fprintf(a.out, "\nconfigurations: %s\n", configurations)
-	fmt.Fprintf(a.out, "data: the first there of %v, %d images to train on, %d to validate\n", p.Data.Names, p.Data.Train, p.Data.Validation)
+	fmt.Fprintf(a.out, "data: %s; %d images to train on, %d to validate\n", a.planData(p.Data.Names), p.Data.Train, p.Data.Validation)
 	fmt.Fprintf(a.out, "cost: about %s a trial, %s in all with %d at once (%.0f training images/s each, measured now; early stopping makes it less)\n",
 		duration(seconds(p.TrialS)), duration(seconds(p.SweepS)), p.Workers, p.ImagesPerS)
 	for _, w := range p.Warnings {
@@ -168,3 +171,21 @@ func (a *app) showPlan(p planView) {
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// planData says which data set a run would take.
+func (a *app) planData(names []string) string {
+	var before []string
+	for _, name := range names {
+		_, err := dataset.Open(name, a.data)
+		var file *dataset.FileError
+		switch {
+		case err == nil:
+			return strings.Join(append(before, name), ", else ")
+		case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist):
+			before = append(before, fmt.Sprintf("%s if it can be fetched into %s", name, a.data))
+		default:
+			return fmt.Sprintf("%s is damaged (%v)", name, err)
+		}
+	}
+	return strings.Join(before, ", else ")
+}

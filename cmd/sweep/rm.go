@@ -22,6 +22,7 @@ func (a *app) rmVerb() *cobra.Command {
 				fmt.Fprintf(a.err, "Delete study %s with its trials (%s) and %s of files? [y/N] ", s.Name, counts(s.Counts), size(s.Bytes))
 				answer, _ := bufio.NewReader(a.in).ReadString('\n')
 				if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+					fmt.Fprintln(a.err)
 					return fmt.Errorf("study %s is kept: answer y, or say --yes", s.Name)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -99,6 +100,12 @@ func (a *app) root() *cobra.Command {
 		c.Args = usageArgs(c.Args)
 		root.AddCommand(c)
 	}
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.db == "" {
+			return usagef("--db names no file")
+		}
+		return nil
+	}
 	root.Args = func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return usagef("there is no verb %q: `sweep --help` lists them", args[0])
@@ -121,6 +128,16 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return usagef("%d arguments do not fit: use it as `%s`", len(args), use)
 	}
+}
+
+// word prints a name so that it can be pasted into a shell.
+func word(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./+=@:,%", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func env(key, otherwise string) string {

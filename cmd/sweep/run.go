@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"sweep/cmd/web/server"
 	"sweep/storage"
 	"sweep/study"
+	"sweep/study/spec"
 )
 
 // runFlags are the flags of `sweep run`; those not given leave the sweep file's word.
@@ -58,20 +61,29 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	if f.set("workers") && f.workers < 0 {
 		return usagef("--workers %d: give a number of trials at once, 0 for one a core", f.workers)
 	}
-	if f.set("trials") && f.trials < 1 {
-		return usagef("--trials %d: give at least 1", f.trials)
+	if f.set("trials") && (f.trials < 1 || f.trials > spec.MaxRunCap) {
+		return usagef("--trials %d: give a number from 1 to %d", f.trials, spec.MaxRunCap)
 	}
-	if err := checkDevices(f.devices); err != nil {
+	if f.set("web") {
+		if err := checkAddr(f.web); err != nil {
+			return err
+		}
+	}
+	devices, err := checkDevices(f.devices)
+	if err != nil {
 		return err
 	}
-	spec, warnings, err := a.readSpec(file, f)
+	if devices > 0 && !f.set("workers") {
+		f.workers, f.set = devices, also(f.set, "workers")
+	}
+	wanted, warnings, err := a.readSpec(file, f)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
 		fmt.Fprintf(a.err, "note: %s\n", w)
 	}
-	holder := storage.Holder{Study: spec.Name, Command: "sweep " + strings.Join(os.Args[1:], " "), Since: a.now()}
+	holder := storage.Holder{Study: wanted.Name, Command: "sweep " + strings.Join(os.Args[1:], " "), Since: a.now()}
 	lock, err := storage.Lock(a.db, holder)
 	if err != nil {
 		return err
@@ -82,22 +94,12 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 		return err
 	}
 	defer db.Close()
-	s, source, err := a.ensureStudy(ctx, db, spec, file, f)
-	if err != nil {
-		return err
-	}
-	runner, pool, display, err := a.assemble(ctx, db, s, source, f)
-	if err != nil {
-		return err
-	}
-	defer closeEngines(pool.Engines)
-
 	// The server outlives the sweep on a terminal, so it has a context of its own.
 	web, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWeb()
 	var g errgroup.Group
 	if f.web != "" {
-		srv, err := server.New(a.serving(f.web, db))
+		srv, err := server.New(a.serving(f.web, "--web=", db))
 		if err != nil {
 			return err
 		}
@@ -108,6 +110,16 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 		fmt.Fprintf(a.err, "web UI: %s\n", srv.URL())
 		g.Go(func() error { return srv.Serve(web) })
 	}
+	s, source, err := a.ensureStudy(ctx, db, wanted, file, f)
+	if err != nil {
+		return err
+	}
+	runner, pool, display, err := a.assemble(ctx, db, s, source, f)
+	if err != nil {
+		return err
+	}
+	defer closeEngines(pool.Engines)
+
 	err = display.during(ctx, runner, func() error { return pool.Run(ctx) })
 	// Whoever comes next may run on this database, or delete the study, while the pages stay.
 	if lerr := lock.Release(); err == nil {
@@ -148,17 +160,33 @@ func (a *app) report(ctx context.Context, db *storage.DB, name string, asJSON bo
 	} else {
 		fmt.Fprintf(a.out, "%s: %s\n", s.Name, counts(s.Counts))
 		if s.Best != nil {
-			fmt.Fprintf(a.out, "best: trial #%d, %s %s (%s)\n", s.Best.Number, s.Spec.Objective.Name, number(s.Best.Value), inline(s.Spec.Space, s.Best.Params))
+			fmt.Fprintf(a.out, "best: trial #%d, %s %s", s.Best.Number, s.Spec.Objective.Name, number(s.Best.Value))
+			if p := inline(s.Spec.Space, s.Best.Params); p != "" {
+				fmt.Fprintf(a.out, " (%s)", p)
+			}
+			fmt.Fprintln(a.out)
 		}
+		a.why(s)
 	}
 	over := s.Counts[study.Complete] + s.Counts[study.Pruned] + s.Counts[study.Failed]
 	if over > 0 && s.Counts[study.Failed] == over {
-		return fmt.Errorf("every trial failed: `sweep show %s 0` says why", s.Name)
+		return fmt.Errorf("every trial failed: `sweep show %s 0` says why", word(s.Name))
 	}
 	if !asJSON && s.Best != nil {
-		fmt.Fprintf(a.err, "next: `sweep top %s`, `sweep web`, `sweep export %[1]s -o best/`\n", s.Name)
+		fmt.Fprintf(a.err, "next: `sweep top %s`, `sweep web`, `sweep export %[1]s -o best/`\n", word(s.Name))
 	}
 	return nil
+}
+
+// why says on stderr why a sweep ended before its cap.
+func (a *app) why(s study.Summary) {
+	o := s.Spec.Objective
+	switch {
+	case s.Wish == study.Stop:
+		fmt.Fprintf(a.err, "stopped by a request: every trial is saved at its last epoch; the same command continues\n")
+	case o.Target != nil && s.Best != nil && !o.Direction.Better(*o.Target, s.Best.Value):
+		fmt.Fprintf(a.err, "the target is reached: %s is to be %s or better\n", o.Name, number(*o.Target))
+	}
 }
 
 // inline prints the searched parameters on one line.
@@ -175,12 +203,15 @@ func (a *app) webVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use: "web", Short: "The web UI on a database, also beside a running sweep", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkAddr(addr); err != nil {
+				return err
+			}
 			db, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			srv, err := server.New(a.serving(addr, db))
+			srv, err := server.New(a.serving(addr, "--addr ", db))
 			if err != nil {
 				return err
 			}
@@ -193,22 +224,52 @@ func (a *app) webVerb() *cobra.Command {
 }
 
 // serving configures the web server; what goes wrong inside it is told on stderr.
-func (a *app) serving(addr string, db *storage.DB) server.Config {
+func (a *app) serving(addr, flag string, db *storage.DB) server.Config {
 	return server.Config{
-		Addr: addr, Store: db, Now: a.now, Version: version,
+		Addr: addr, Flag: flag, Store: db, Now: a.now, Version: version,
 		Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
 
-// checkDevices accepts what a CPU build has.
-func checkDevices(list string) error {
-	if list == "" {
-		return nil
+// checkAddr makes a wrong address a wrong use.
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	for _, d := range strings.Split(list, ",") {
-		if d = strings.TrimSpace(d); d != "cpu" {
-			return usagef("--devices %s: this build has no GPU support, its only device is cpu", d)
-		}
+	if err != nil {
+		return usagef("%q is no address: give host:port, such as %s", addr, server.DefaultAddr)
 	}
 	return nil
+}
+
+// checkDevices accepts what a CPU build has: cpu, or single cores by the names that `sweep devices` gives them. It
+// returns how many cores were named; 0: no choice was made.
+func checkDevices(list string) (int, error) {
+	if list == "" {
+		return 0, nil
+	}
+	cores := map[string]bool{}
+	for _, d := range devices().Devices {
+		cores[d.ID] = true
+	}
+	named := map[string]bool{}
+	for _, d := range strings.Split(list, ",") {
+		switch d = strings.TrimSpace(d); {
+		case d == "cpu":
+			return 0, nil
+		case cores[d]:
+			named[d] = true
+		case strings.HasPrefix(d, "cpu:"):
+			return 0, usagef("--devices %s: there is no such core, `sweep devices` lists them", d)
+		default:
+			return 0, usagef("--devices %s: this build has no GPU support, its devices are cpu or single cores such as cpu:0", d)
+		}
+	}
+	return len(named), nil
+}
+
+// also makes one more flag count as given.
+func also(set func(string) bool, flag string) func(string) bool {
+	return func(f string) bool { return f == flag || set(f) }
 }

@@ -55,6 +55,9 @@ func number(v float64) string {
 
 // duration prints a length of time with two units at most.
 func duration(d time.Duration) string {
+	if 0 < d && d < 50*time.Millisecond {
+		return "<0.1s"
+	}
 	switch d = d.Round(100 * time.Millisecond); {
 	case d <= 0:
 		return "–"

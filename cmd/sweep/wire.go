@@ -105,8 +105,8 @@ func (a *app) continues(st study.Study, s study.Spec, file string, f runFlags) e
 	if len(differ) == 0 {
 		return nil
 	}
-	return fmt.Errorf("study %s exists and was created from another sweep than %s says:\n  %s\nrun it beside the old one with --name NAME, or delete that with `sweep rm %[1]s`",
-		st.Name, file, strings.Join(differ, "\n  "))
+	return fmt.Errorf("study %s exists and was created from another sweep than %s says:\n  %s\nrun it beside the old one with --name NAME, or delete that with `sweep rm %[4]s`",
+		st.Name, file, strings.Join(differ, "\n  "), word(st.Name))
 }
 
 func (a *app) createStudy(ctx context.Context, db *storage.DB, s study.Spec, f runFlags) (study.Study, dataset.Source, error) {
@@ -122,7 +122,7 @@ func (a *app) createStudy(ctx context.Context, db *storage.DB, s study.Spec, f r
 	if err != nil {
 		return st, nil, err
 	}
-	fmt.Fprintf(a.err, "%s\nstudy %s: %d trials of up to %d epochs on %d images of %s, method %s\n",
+	fmt.Fprintf(a.err, "%s\nstudy %s: run_cap %d, up to %d epochs a trial on %d images of %s, method %s\n",
 		note, s.Name, s.RunCap, s.Epochs, s.Data.Train, source.Name(), s.Method)
 	return st, source, nil
 }

@@ -38,6 +38,9 @@ const (
 	DefaultReduction       = 3 // of asha
 )
 
+// MaxRunCap is the most trials that a study may have.
+const MaxRunCap = maxCount
+
 // DefaultData are the data sets of a file that names none: the first that can be had.
 func DefaultData() []string { return []string{"cifar10", "shapes"} }
 

@@ -63,6 +63,14 @@ func Export(ctx context.Context, dir string, b Bundle) (manifest string, err err
 	return sum, nil
 }
 
+// CheckTarget says whether Export may write to dir, so that a wrong one is told before the model is evaluated.
+func CheckTarget(dir string) error {
+	if _, err := prepare(dir); err != nil {
+		return fmt.Errorf("export to %s: %w", dir, err)
+	}
+	return nil
+}
+
 func export(ctx context.Context, dir string, b Bundle) (string, error) {
 	target, err := prepare(dir) // before the work, so that a wrong -o is said at once
 	if err != nil {

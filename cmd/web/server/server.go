@@ -30,6 +30,7 @@ const DefaultAddr = "127.0.0.1:8080"
 type Config struct {
 	Addr  string // host:port; port 0 takes a free one; empty: DefaultAddr
 	Store Store
+	Flag  string // how the user names another address, for advice; empty: "--addr "
 	// Token is the secret that every request must show, at least 16 characters; empty: $SWEEP_TOKEN. Without one the
 	// server keeps to loopback and lets in whoever can use this machine.
 	Token string
@@ -63,6 +64,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Addr == "" {
 		cfg.Addr = DefaultAddr
 	}
+	if cfg.Flag == "" {
+		cfg.Flag = "--addr "
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -80,7 +84,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	host, port, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("address %q is not host:port; try --addr %s", cfg.Addr, DefaultAddr)
+		return nil, fmt.Errorf("address %q is not host:port; try %s%s", cfg.Addr, cfg.Flag, DefaultAddr)
 	}
 	s := &Server{cfg: cfg, hosts: make(map[string]bool), loopback: isLoopback(host), stopping: make(chan struct{})}
 	switch {
@@ -98,11 +102,11 @@ func New(cfg Config) (*Server, error) {
 	s.listener, err = net.Listen("tcp", cfg.Addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: the port is in use; choose another one, or any free one with --addr %s", cfg.Addr, net.JoinHostPort(host, "0"))
+		return nil, fmt.Errorf("listen on %s: the port is in use; choose another one, or any free one with %s%s", cfg.Addr, cfg.Flag, net.JoinHostPort(host, "0"))
 	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listen on %s: port %s needs an administrator; choose one above 1023, such as --addr %s", cfg.Addr, port, net.JoinHostPort(host, "8080"))
+		return nil, fmt.Errorf("listen on %s: port %s needs an administrator; choose one above 1023, such as %s%s", cfg.Addr, port, cfg.Flag, net.JoinHostPort(host, "8080"))
 	case err != nil:
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --addr", cfg.Addr, err)
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with %s", cfg.Addr, err, strings.TrimRight(cfg.Flag, " ="))
 	}
 	s.news = newNews(cfg.Store, cfg.Tick)
 	s.curves = newHistories(cfg.Store, cfg.Now)

@@ -6,9 +6,10 @@ type Spec struct {
 	Description string     `json:"description,omitempty"`
 	Method      string     `json:"method"` // a sampler's name: random, tpe, …
 	Objective   Objective  `json:"objective"`
-	RunCap      int        `json:"run_cap"` // number of trials; at least 1
-	Space       Space      `json:"space"`   // every parameter of the file, fixed ones with a single value
-	Trainer     string     `json:"trainer"` // "cae"
+	RunCap      int        `json:"run_cap"`                // number of trials; at least 1
+	FileRunCap  int        `json:"file_run_cap,omitempty"` // what the file said when the study was created, before --trials
+	Space       Space      `json:"space"`                  // every parameter of the file, fixed ones with a single value
+	Trainer     string     `json:"trainer"`                // "cae"
 	Data        DataSpec   `json:"data"`
 	Epochs      int        `json:"epochs"` // at most, a trial
 	Seed        uint64     `json:"seed"`

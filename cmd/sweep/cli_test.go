@@ -188,6 +188,7 @@ func TestMainJob(t *testing.T) {
 	if len(top) != 3 {
 		t.Errorf("--trials 3 on a study of 2: %d trials", len(top))
 	}
+	p.must("run", spec) // the file still says 2, as it did
 	p.must("rm", "tiny", "--yes")
 	if out := p.must("studies", "--json"); strings.TrimSpace(out) != "[]" {
 		t.Errorf("after rm there are %s", out)
@@ -255,6 +256,8 @@ func TestBadInput(t *testing.T) {
 	p.sql("newer.db", `INSERT INTO sweep_migration (version_id, is_applied) VALUES (9999, 1)`)
 	p.file("bad.yaml", strings.Replace(tiny, "run_cap", "run_cup", 1))
 	p.file("other.yaml", strings.Replace(tiny, "epochs: 2", "epochs: 3", 1))
+	p.file("more.yaml", strings.Replace(tiny, "run_cap: 2", "run_cap: 5", 1))
+	p.file("fewer.yaml", strings.Replace(tiny, "run_cap: 2", "run_cap: 1", 1))
 	p.file("cifar.yaml", strings.Replace(tiny, "name: shapes", "name: cifar10", 1))
 	p.file("gpu.yaml", strings.Replace(tiny, "method: random", "method: gp", 1))
 	p.file("text.db", "this is no database, though it is long enough to hold the header of one, which has a hundred bytes of its own")
@@ -283,6 +286,8 @@ func TestBadInput(t *testing.T) {
 		{"a misspelt key", []string{"run", "bad.yaml"}, 2, []string{"bad.yaml:5:1", "run_cup", "run_cap"}},
 		{"a method that is not built", []string{"run", "gpu.yaml"}, 2, []string{"gp", "not built yet"}},
 		{"another spec under the same name", []string{"run", "other.yaml"}, 1, []string{"epochs", "--name", "sweep rm"}},
+		{"another number of trials in the file", []string{"run", "more.yaml"}, 1, []string{"run_cap", "--trials"}},
+		{"fewer trials in the file", []string{"run", "fewer.yaml"}, 1, []string{"run_cap", "--trials"}},
 		{"fewer trials than there are", []string{"run", spec, "--trials", "1"}, 1, []string{"--trials 1", "raised"}},
 		{"a device that this build lacks", []string{"run", spec, "--devices", "cuda:0"}, 2, []string{"cuda:0", "no GPU support"}},
 		{"data that are not there", []string{"run", "cifar.yaml", "--offline", "--db", "c.db"}, 1, []string{"cifar10", "--offline", "--data"}},

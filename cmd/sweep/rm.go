@@ -18,8 +18,11 @@ func (a *app) rmVerb() *cobra.Command {
 				return err
 			}
 			defer db.Close()
+			if s.Live {
+				return fmt.Errorf("study %s is running: `sweep stop %s` ends it, then it can be deleted", s.Name, word(s.Name))
+			}
 			if !yes {
-				fmt.Fprintf(a.err, "Delete study %s with its trials (%s) and %s of files? [y/N] ", s.Name, counts(s.Counts), size(s.Bytes))
+				fmt.Fprintf(a.err, "Delete study %s with its trials (%s) and %s of files? [y/N] ", s.Name, counts(s), size(s.Bytes))
 				answer, _ := bufio.NewReader(a.in).ReadString('\n')
 				if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
 					fmt.Fprintln(a.err)

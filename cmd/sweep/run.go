@@ -158,7 +158,7 @@ func (a *app) report(ctx context.Context, db *storage.DB, name string, asJSON bo
 			return err
 		}
 	} else {
-		fmt.Fprintf(a.out, "%s: %s\n", s.Name, counts(s.Counts))
+		fmt.Fprintf(a.out, "%s: %s\n", s.Name, counts(s))
 		if s.Best != nil {
 			fmt.Fprintf(a.out, "best: trial #%d, %s %s", s.Best.Number, s.Spec.Objective.Name, number(s.Best.Value))
 			if p := inline(s.Spec.Space, s.Best.Params); p != "" {

@@ -98,7 +98,7 @@ func (a *app) showTrial(s study.Summary, d study.Detail) {
 				ran = duration(t.End.Sub(t.Start))
 			}
 			state := t.State
-			if t.Reason != "" {
+			if t.Reason != "" && string(t.Reason) != state {
 				state += " (" + string(t.Reason) + ")"
 			}
 			rows = append(rows, []string{
@@ -149,5 +149,5 @@ func (a *app) bestVerb() *cobra.Command {
 }
 
 func noBest(s study.Summary) error {
-	return fmt.Errorf("study %s has no complete trial yet (%s): `sweep top %[1]s` shows them", s.Name, counts(s.Counts))
+	return fmt.Errorf("study %s has no complete trial yet (%s): `sweep top %[1]s` shows them", s.Name, counts(s))
 }

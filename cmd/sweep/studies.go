@@ -40,7 +40,7 @@ func (a *app) studiesVerb() *cobra.Command {
 					best = fmt.Sprintf("%s (#%d)", number(s.Best.Value), s.Best.Number)
 				}
 				rows = append(rows, []string{
-					s.Name, s.State(), fmt.Sprint(s.Spec.RunCap), counts(s.Counts), s.Spec.Objective.Name, best, s.Data.Name, size(s.Bytes),
+					s.Name, s.State(), fmt.Sprint(s.Spec.RunCap), counts(s), s.Spec.Objective.Name, best, s.Data.Name, size(s.Bytes),
 				})
 			}
 			table(a.out, []string{"STUDY", "STATE", "CAP", "TRIALS", "OBJECTIVE", "BEST", "DATA", "DISK"},

@@ -83,12 +83,17 @@ func size(n int64) string {
 	}
 }
 
-// counts prints trials by state, those there are, in the order of the contract.
-func counts(c map[study.State]int) string {
+// counts prints a study's trials by state, those there are, in the order of the contract. What a process left running when
+// it died is interrupted.
+func counts(of study.Summary) string {
 	var parts []string
 	for _, s := range study.States {
-		if c[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c[s], s))
+		name := string(s)
+		if s == study.Running && !of.Live {
+			name = "interrupted"
+		}
+		if of.Counts[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", of.Counts[s], name))
 		}
 	}
 	if len(parts) == 0 {

@@ -139,7 +139,7 @@ func (a *app) topTable(s study.Summary, trials []study.Trial) {
 		rows = append(rows, append(row, duration(t.Duration)))
 	}
 	table(a.out, head, right, rows)
-	fmt.Fprintf(a.err, "%s: %s; %s is to %s\n", s.Name, counts(s.Counts), s.Spec.Objective.Name, s.Spec.Objective.Direction)
+	fmt.Fprintf(a.err, "%s: %s; %s is to %s\n", s.Name, counts(s), s.Spec.Objective.Name, s.Spec.Objective.Direction)
 }
 
 func stateWord(t study.Trial) string {

@@ -42,6 +42,7 @@ func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
 		}
 		s.Name = f.name
 	}
+	s.FileRunCap = s.RunCap
 	if f.set("trials") {
 		s.RunCap = f.trials
 	}
@@ -99,13 +100,14 @@ func (a *app) continues(st study.Study, s study.Spec, file string, f runFlags) e
 	switch {
 	case f.set("trials") && f.trials < st.Spec.RunCap:
 		differ = append(differ, fmt.Sprintf("--trials %d is below the study's %d, and it can only be raised", f.trials, st.Spec.RunCap))
-	case !f.set("trials") && s.RunCap > st.Spec.RunCap:
-		differ = append(differ, fmt.Sprintf("run_cap: %d in the study, %d in the file (say --trials %[2]d to raise it)", st.Spec.RunCap, s.RunCap))
+	// Both the number that the file had and the one that --trials made of it are the study's.
+	case s.FileRunCap != st.Spec.RunCap && s.FileRunCap != st.Spec.FileRunCap:
+		differ = append(differ, fmt.Sprintf("run_cap: %d in the study, %d in the file (--trials N raises it)", st.Spec.RunCap, s.FileRunCap))
 	}
 	if len(differ) == 0 {
 		return nil
 	}
-	return fmt.Errorf("study %s exists and was created from another sweep than %s says:\n  %s\nrun it beside the old one with --name NAME, or delete that with `sweep rm %[4]s`",
+	return fmt.Errorf("study %s exists and was created from another sweep than %s and the flags say:\n  %s\nrun it beside the old one with --name NAME, or delete that with `sweep rm %[4]s`",
 		st.Name, file, strings.Join(differ, "\n  "), word(st.Name))
 }
 

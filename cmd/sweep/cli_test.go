@@ -259,6 +259,7 @@ func TestBadInput(t *testing.T) {
 	p.file("more.yaml", strings.Replace(tiny, "run_cap: 2", "run_cap: 5", 1))
 	p.file("fewer.yaml", strings.Replace(tiny, "run_cap: 2", "run_cap: 1", 1))
 	p.file("cifar.yaml", strings.Replace(tiny, "name: shapes", "name: cifar10", 1))
+	p.file("mnist.yaml", strings.Replace(tiny, "name: shapes", "name: [mnist, shapes]", 1))
 	p.file("gpu.yaml", strings.Replace(tiny, "method: random", "method: gp", 1))
 	p.file("text.db", "this is no database, though it is long enough to hold the header of one, which has a hundred bytes of its own")
 	for _, f := range []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"} {
@@ -285,6 +286,7 @@ func TestBadInput(t *testing.T) {
 		{"no sweep file", []string{"run", "none.yaml"}, 2, []string{"none.yaml", "sweeps/lr.yaml"}},
 		{"a misspelt key", []string{"run", "bad.yaml"}, 2, []string{"bad.yaml:5:1", "run_cup", "run_cap"}},
 		{"a method that is not built", []string{"run", "gpu.yaml"}, 2, []string{"gp", "not built yet"}},
+		{"a data set that is not built", []string{"run", "mnist.yaml"}, 2, []string{"mnist", "not built yet"}},
 		{"another spec under the same name", []string{"run", "other.yaml"}, 1, []string{"epochs", "--name", "sweep rm"}},
 		{"another number of trials in the file", []string{"run", "more.yaml"}, 1, []string{"run_cap", "--trials"}},
 		{"fewer trials in the file", []string{"run", "fewer.yaml"}, 1, []string{"run_cap", "--trials"}},

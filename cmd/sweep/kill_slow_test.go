@@ -28,8 +28,8 @@ type killCase struct {
 
 // Without history or pruner the table is the same for any number of workers; with them, for one.
 var killCases = []killCase{
-	{"random, 1 worker", 1, "random", "none", 8, 8, 4000},
-	{"random, 2 workers", 2, "random", "none", 8, 8, 4000},
+	{"random, 1 worker", 1, "random", "{name: none}", 8, 8, 4000},
+	{"random, 2 workers", 2, "random", "{name: none}", 8, 8, 4000},
 	{"tpe and asha, 1 worker", 1, "tpe", "{name: asha, min_epochs: 1, reduction: 2}", 16, 4, 3000},
 }
 

@@ -106,14 +106,14 @@ func TestSlowKill(t *testing.T) {
 	}
 }
 
-// killMoments draws when to kill, in epochs, evenly from 0 to 2.5: none, one or two epochs end before it, one on average.
+// killMoments draws when to kill, in epochs, evenly from 0 to 3: none, one or two epochs end before it, one on average.
 // Each four kills have one from each quarter of that, so that no trial is lost five times in a row without a checkpoint,
 // after which it would rightly be given up.
 func killMoments(r *rand.Rand) []float64 {
 	var out []float64
 	for len(out) < killRounds {
 		for _, quarter := range r.Perm(4) {
-			out = append(out, (float64(quarter)+r.Float64())*2.5/4)
+			out = append(out, (float64(quarter)+r.Float64())*3/4)
 		}
 	}
 	return out

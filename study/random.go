@@ -17,15 +17,39 @@ const (
 	ForShapes   Purpose = "shapes"   // the generated data set; the epoch argument is the image
 )
 
-// Stream returns the random numbers keyed by (seed, replicate, purpose, epoch). Streams of different keys are
-// independent, and a stream does not depend on what was drawn before: nothing of it has to be saved or restored.
-func Stream(seed uint64, replicate int, purpose Purpose, epoch int) *rand.Rand {
+// Key names a stream of random numbers.
+type Key struct {
+	key     [2]uint32
+	counter [4]uint32
+}
+
+// Keyed is the key (seed, replicate, purpose, epoch). Streams of different keys are independent.
+func Keyed(seed uint64, replicate int, purpose Purpose, epoch int) Key {
 	h := fnv.New32a()
 	h.Write([]byte(purpose)) // never fails
-	return rand.New(&philox{
+	return Key{
 		key:     [2]uint32{uint32(seed), uint32(seed >> 32)},
 		counter: [4]uint32{0, uint32(epoch), h.Sum32(), uint32(replicate)},
-	})
+	}
+}
+
+// Block is block i of the key's stream, four words of 32 random bits, made without the blocks before it: what belongs to
+// an image, or to a place in a batch, is drawn for it alone.
+func (k Key) Block(i uint32) [4]uint32 {
+	k.counter[0] = i
+	return philox4x32(k.counter, k.key)
+}
+
+// Block is block i of the stream with this key; [Keyed] is cheaper for many.
+func Block(seed uint64, replicate int, purpose Purpose, epoch int, i uint32) [4]uint32 {
+	return Keyed(seed, replicate, purpose, epoch).Block(i)
+}
+
+// Stream returns the random numbers keyed by (seed, replicate, purpose, epoch). A stream does not depend on what was drawn
+// before: nothing of it has to be saved or restored.
+func Stream(seed uint64, replicate int, purpose Purpose, epoch int) *rand.Rand {
+	k := Keyed(seed, replicate, purpose, epoch)
+	return rand.New(&philox{key: k.key, counter: k.counter})
 }
 
 // philox is the counter-based generator Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"

@@ -108,3 +108,16 @@ func TestFirstNumbersAreEven(t *testing.T) {
 		t.Errorf("covariance of two purposes is %.5f, more than %.5f", cov, bound)
 	}
 }
+
+// A block is what the stream with its key hands out there.
+func TestBlock(t *testing.T) {
+	s := Stream(9, 2, ForShuffle, 7)
+	for i := range uint32(5) {
+		b := Block(9, 2, ForShuffle, 7, i)
+		for j := 0; j < 4; j += 2 {
+			if got, want := uint64(b[j])|uint64(b[j+1])<<32, s.Uint64(); got != want {
+				t.Errorf("block %d, word %d is %x, the stream has %x", i, j, got, want)
+			}
+		}
+	}
+}

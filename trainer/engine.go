@@ -17,9 +17,14 @@ type Config struct {
 	WarmupEpochs int
 	Schedule     string // constant, cosine, step
 	Optimizer    string // adam
-	Epochs       int    // at most; also the horizon of the schedule
-	Patience     int    // epochs without a better objective before stopping; 0: never
-	Seed         uint64 // of the study
+	Momentum     float64
+	WeightDecay  float64
+	L1, L2       float64 // penalties on the weights
+	ClipNorm     float64 // greatest 2-norm of the gradient; 0: any
+	Flip         string  // none
+	Epochs       int     // at most; also the horizon of the schedule
+	Patience     int     // epochs without a better objective before stopping; 0: never
+	Seed         uint64  // of the study
 	Replicate    int
 
 	Train, Validation *dataset.Images

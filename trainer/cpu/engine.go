@@ -69,7 +69,11 @@ func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 	if err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
-	forward, err := plan.Forward(net)
+	inference, err := model.Inference(c.Config, c.Batch)
+	if err != nil {
+		return fmt.Errorf("load a trial: %w", err)
+	}
+	forward, err := plan.Forward(inference)
 	if err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
@@ -167,7 +171,7 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 			return trainer.Evaluation{}, err
 		}
 		batch := images[at:min(at+s.c.Batch, len(images))]
-		sums, err := s.forward.Run(w, nil, set.Pixels, batch)
+		sums, err := s.forward.Run(w, nil, s.batch(set, batch))
 		if err != nil {
 			return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 		}

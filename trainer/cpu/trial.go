@@ -7,6 +7,7 @@ import (
 
 	"sweep/study"
 	"sweep/trainer"
+	"sweep/trainer/dataset"
 	"sweep/trainer/kernel"
 	"sweep/trainer/model"
 	"sweep/trainer/plan"
@@ -106,18 +107,21 @@ func (t *trial) unit(k kernel.Kernels, since func() time.Duration) error {
 
 func (t *trial) optimise(k kernel.Kernels) error {
 	images := t.order[t.at:min(t.at+t.c.Batch, len(t.order))]
-	sums, err := t.train.Run(t.w, t.g, t.c.Train.Pixels, images)
+	b := t.batch(t.c.Train, images)
+	b.Epoch, b.Step = t.epoch+1, t.step+1
+	sums, err := t.train.Run(t.w, t.g, b)
 	if err != nil {
 		return err
 	}
-	norm := math.Sqrt(k.SumSquares(t.g))
+	trained := t.layout.Trained
+	norm := math.Sqrt(k.SumSquares(t.g[:trained]))
 	if !finite(sums.Loss) || !finite(norm) {
 		return fmt.Errorf("epoch %d, step %d: %w", t.epoch+1, t.step+1, trainer.ErrNaN)
 	}
 	t.step++
 	perEpoch := (len(t.order) + t.c.Batch - 1) / t.c.Batch
 	lr := learningRate(t.c, perEpoch, t.step)
-	k.Adam(t.w, t.g, t.m, t.v, kernel.DefaultAdam(lr, t.step))
+	k.Adam(t.w[:trained], t.g[:trained], t.m[:trained], t.v[:trained], kernel.DefaultAdam(lr, t.step))
 
 	t.at += len(images)
 	t.steps++
@@ -129,10 +133,15 @@ func (t *trial) optimise(k kernel.Kernels) error {
 	return nil
 }
 
+// batch names images of a set for a run outside of training.
+func (t *trial) batch(set *dataset.Images, images []int) plan.Batch {
+	return plan.Batch{Pixels: set.Pixels, Images: images, Seed: t.c.Seed, Replicate: t.c.Replicate}
+}
+
 func (t *trial) validate() error {
 	from := t.at - len(t.order)
 	images := t.every[from:min(from+t.c.Batch, len(t.every))]
-	sums, err := t.forward.Run(t.w, nil, t.c.Validation.Pixels, images)
+	sums, err := t.forward.Run(t.w, nil, t.batch(t.c.Validation, images))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,10 @@ var (
 	outputActivations = []string{"sigmoid", "tanh", "none"}
 	losses            = []string{"mse", "mae", "mse+ssim"}
 	upsamples         = []string{"k2"}
+	norms             = []string{"none"}
+	variants          = []string{"plain"}
+	tasks             = []string{"reconstruct"}
+	inits             = []string{"auto"}
 )
 
 // maxDepth is the contract's; the names of weights hold one digit.
@@ -62,6 +66,19 @@ func (c Config) Check() error {
 	word("activation", c.Activation, activations)
 	word("output_activation", c.OutputActivation, outputActivations)
 	word("loss", c.Loss, losses)
+	// These came later: empty is the default, so that a description from before them is still one.
+	optional := func(name, value string, words []string) {
+		if value != "" {
+			word(name, value, words)
+		}
+	}
+	optional("norm", c.Norm, norms)
+	optional("variant", c.Variant, variants)
+	optional("task", c.Task, tasks)
+	optional("init", c.Init, inits)
+	if c.DropoutConv != 0 || c.DropoutDense != 0 {
+		bad("dropout is not built yet")
+	}
 	return errors.Join(errs...)
 }
 

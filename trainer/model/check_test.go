@@ -110,3 +110,29 @@ func TestInit(t *testing.T) {
 		}
 	}
 }
+
+// Each layer reads layers before it, names are unique, and the sizes fit those of the weights.
+func TestLayers(t *testing.T) {
+	c := reference()
+	c.Height, c.OutputActivation = 30, "tanh" // padded, cropped and mapped
+	seen := map[string]bool{}
+	layers := c.Layers()
+	for i, l := range layers {
+		if seen[l.Name] {
+			t.Errorf("there are two layers %s", l.Name)
+		}
+		seen[l.Name] = true
+		for _, from := range l.In {
+			if from < 0 || from >= i {
+				t.Errorf("layer %d, %s, reads layer %d", i, l.Name, from)
+			}
+		}
+	}
+	last := layers[len(layers)-1]
+	if last.Kind != model.ImageLayer || last.H != 30 || last.W != 32 || last.C != 3 {
+		t.Errorf("the output is %+v", last)
+	}
+	if n := len(c.Weights()); n != 2*(3+2+3) {
+		t.Errorf("there are %d arrays of weights", n)
+	}
+}

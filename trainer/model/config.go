@@ -1,6 +1,7 @@
 package model
 
-// Config describes a convolutional autoencoder. Names and meanings are those of the parameters of the sweep file.
+// Config describes a convolutional autoencoder. Names and meanings are those of the parameters of the sweep file. A word
+// that is empty is the default, which stands first.
 type Config struct {
 	Channels, Height, Width int // of an image
 
@@ -13,44 +14,60 @@ type Config struct {
 	OutputActivation string // sigmoid, tanh, none
 	Loss             string // mse, mae, mse+ssim
 	SSIMWeight       float64
+
+	Norm         string  `json:",omitempty"` // none
+	DropoutConv  float64 `json:",omitempty"` // share of values dropped after a stage of convolution, 0 … 1
+	DropoutDense float64 `json:",omitempty"` // share dropped around the bottleneck
+	Variant      string  `json:",omitempty"` // plain
+	Task         string  `json:",omitempty"` // reconstruct
+	Init         string  `json:",omitempty"` // auto
+
+	Noise      string  `json:",omitempty"` // of the variant denoising
+	NoiseLevel float64 `json:",omitempty"`
+	Beta       float64 `json:",omitempty"` // of the variant variational
+	Classes    int     `json:",omitempty"` // of labels; 0: the network sees none
 }
 
-// Weight is one trainable array of a network, in the layout that every engine shares.
+// Weight is one array of a network, in the layout that every engine shares.
 type Weight struct {
 	Name  string
 	Shape []int
+	// Buffer marks what training keeps but does not learn: the running statistics of a normalisation.
+	Buffer bool
+	// Limit and Start are the law of the initial values: uniform in ±Limit, or Start alone where Limit is 0.
+	Limit, Start float64
+}
+
+// Size is the number of values.
+func (w Weight) Size() int {
+	n := 1
+	for _, s := range w.Shape {
+		n *= s
+	}
+	return n
 }
 
 // MaxValues is how many numbers one array of weights may have: 1 GiB of float32, which is what a file of sweep's holds in
 // one array.
 const MaxValues = 1 << 28
 
-// Weights lists the trainable arrays of c in their fixed order: for i = 0 … Depth-1 "enc.conv{i}.weight"
-// (Kernel, Kernel, in, out) and "enc.conv{i}.bias" (out); "enc.dense.weight" (Hp·Wp·C, Latent), its bias;
-// "dec.dense.weight" (Latent, Hp·Wp·C), its bias; for i = Depth-1 … 0 "dec.convt{i}.weight" (in, 2, 2, out), its bias.
-// Images are NHWC; a flattened code map is in (h, w, c) order.
+// Weights lists the arrays of c in their fixed order: those that are trained, layer by layer as [Config.Layers] has them,
+// then the buffers. Of the plain network: for i = 0 … Depth-1 "enc.conv{i}.weight" (Kernel, Kernel, in, out) and
+// "enc.conv{i}.bias" (out); "enc.dense.weight" (Hp·Wp·C, Latent), its bias; "dec.dense.weight" (Latent, Hp·Wp·C), its bias;
+// for i = Depth-1 … 0 "dec.convt{i}.weight" (in, 2, 2, out), its bias. Images are NHWC; a flattened code map is in
+// (h, w, c) order.
 func (c Config) Weights() []Weight {
-	h, w := c.Padded()
-	var out []Weight
-	add := func(name string, shape ...int) {
-		out = append(out, Weight{name + ".weight", shape}, Weight{name + ".bias", shape[len(shape)-1:]})
-	}
-	in := c.Channels
-	for i := range c.Depth {
-		add("enc.conv"+string(rune('0'+i)), c.Kernel, c.Kernel, in, c.Filters[i])
-		in = c.Filters[i]
-	}
-	flat := (h >> c.Depth) * (w >> c.Depth) * in
-	add("enc.dense", flat, c.Latent)
-	add("dec.dense", c.Latent, flat)
-	for i := c.Depth - 1; i >= 0; i-- {
-		to := c.Channels
-		if i > 0 {
-			to = c.Filters[i-1]
+	var trained, buffers []Weight
+	for _, l := range c.Layers() {
+		for _, w := range l.Weights {
+			if w.Buffer {
+				buffers = append(buffers, w)
+			} else {
+				trained = append(trained, w)
+			}
 		}
-		add("dec.convt"+string(rune('0'+i)), c.Filters[i], 2, 2, to)
 	}
-	return out
+	return append(trained, buffers...)
 }
 
 // Padded gives the sides of an image after zero padding right and below to a multiple of 2^Depth.

@@ -1,11 +1,7 @@
 package model
 
 import (
-	"math"
-	"strings"
-
 	"sweep/study"
-	"sweep/trainer/kernel"
 )
 
 // Init returns the initial values of c's weights, in the order and layout of [Config.Weights], keyed by (seed,
@@ -20,42 +16,18 @@ func Init(c Config, seed uint64, replicate int) [][]float32 {
 	weights := c.Weights()
 	out := make([][]float32, len(weights))
 	for i, w := range weights {
-		n := 1
-		for _, s := range w.Shape {
-			n *= s
-		}
-		out[i] = make([]float32, n)
-		if strings.HasSuffix(w.Name, ".bias") {
+		out[i] = make([]float32, w.Size())
+		if w.Limit == 0 {
+			for j := range out[i] {
+				out[i][j] = float32(w.Start)
+			}
 			continue
 		}
-		limit := c.initLimit(w)
 		r := study.Stream(seed, replicate, study.ForWeights, i)
 		for j := range out[i] {
 			// Each product is rounded before the difference, so a fused multiply-add cannot change it.
-			out[i][j] = float32(float64(2*r.Float64())*limit) - float32(limit)
+			out[i][j] = float32(float64(2*r.Float64())*w.Limit) - float32(w.Limit)
 		}
 	}
 	return out
-}
-
-func (c Config) initLimit(w Weight) float64 {
-	var in, out float64
-	switch s := w.Shape; {
-	case strings.HasPrefix(w.Name, "enc.conv"):
-		area := float64(s[0] * s[1])
-		in, out = area*float64(s[2]), area*float64(s[3])
-	case strings.HasPrefix(w.Name, "dec.convt"):
-		// With a kernel as wide as its stride every output value sees each input channel once.
-		in, out = float64(s[0]), float64(s[1]*s[2]*s[3])
-	default:
-		in, out = float64(s[0]), float64(s[1])
-	}
-	linear := w.Name == "enc.dense.weight" || w.Name == "dec.convt0.weight"
-	switch {
-	case !linear && c.Activation == "relu":
-		return math.Sqrt(6 / in)
-	case !linear && c.Activation == "leaky_relu":
-		return math.Sqrt(6 / ((1 + kernel.LeakySlope*kernel.LeakySlope) * in))
-	}
-	return math.Sqrt(6 / (in + out))
 }

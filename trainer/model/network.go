@@ -11,8 +11,8 @@ import (
 	"sweep/trainer/op"
 )
 
-// Network is a configuration as an expression graph with its gradients. The graph is a description: it may be walked and
-// run from several goroutines only one at a time.
+// Network is a configuration as an expression graph. The graph is a description: it may be walked and run from several
+// goroutines only one at a time.
 type Network struct {
 	Config Config
 	Batch  int
@@ -26,7 +26,8 @@ type Network struct {
 	Loss   *G.Node // scalar
 
 	Weights G.Nodes // in the order of Config.Weights
-	Grads   G.Nodes // of Loss by each weight
+	Buffers int     // how many of them, the last ones, are not trained
+	Grads   G.Nodes // of Loss by each weight that is trained; none of an inference network
 }
 
 // building serialises Build. Gorgonia numbers the groups of its nodes with an unguarded global counter
@@ -34,9 +35,14 @@ type Network struct {
 // graphs does not touch it. The lock is Gorgonia's missing one and guards no state of ours.
 var building sync.Mutex
 
-// Build makes the network of c for batches of up to batch images, and its gradients by [gorgonia.Grad]. It fails for a c
-// that [Config.Check] refuses. Safe for concurrent use.
-func Build(c Config, batch int) (*Network, error) {
+// Build makes the network of c as it is trained, for batches of up to batch images, and its gradients by
+// [gorgonia.Grad]. It fails for a c that [Config.Check] refuses. Safe for concurrent use.
+func Build(c Config, batch int) (*Network, error) { return build(c, batch, true) }
+
+// Inference makes the network of c as it is used once trained, without gradients.
+func Inference(c Config, batch int) (*Network, error) { return build(c, batch, false) }
+
+func build(c Config, batch int, training bool) (*Network, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
@@ -46,10 +52,10 @@ func Build(c Config, batch int) (*Network, error) {
 	building.Lock()
 	defer building.Unlock()
 
-	b := &builder{net: &Network{Config: c, Batch: batch, Graph: G.NewGraph()}}
+	b := &builder{net: &Network{Config: c, Batch: batch, Graph: G.NewGraph()}, weight: map[string]*G.Node{}, training: training}
 	b.forward()
-	if b.err == nil {
-		b.net.Grads, b.err = G.Grad(b.net.Loss, b.net.Weights...)
+	if b.err == nil && training {
+		b.net.Grads, b.err = G.Grad(b.net.Loss, b.net.Weights[:len(b.net.Weights)-b.net.Buffers]...)
 	}
 	if b.err != nil {
 		return nil, fmt.Errorf("build the network: %w", b.err)
@@ -59,80 +65,97 @@ func Build(c Config, batch int) (*Network, error) {
 
 // builder adds nodes until the first error.
 type builder struct {
-	net  *Network
-	next int // weight
-	err  error
+	net      *Network
+	training bool
+	weight   map[string]*G.Node // by name
+	err      error
 }
 
 func (b *builder) forward() {
 	c, n := b.net.Config, b.net.Batch
-	hp, wp := c.Padded()
-	b.net.Input = b.input("input", n, hp, wp, c.Channels)
 	b.net.Target = b.input("target", n, c.Height, c.Width, c.Channels)
 	for _, w := range c.Weights() {
-		b.net.Weights = append(b.net.Weights, b.input(w.Name, w.Shape...))
+		node := b.input(w.Name, w.Shape...)
+		b.weight[w.Name] = node
+		b.net.Weights = append(b.net.Weights, node)
+		if w.Buffer {
+			b.net.Buffers++
+		}
 	}
-	f := b.activation(c.Activation)
+	layers := c.Layers()
+	nodes := make([]*G.Node, len(layers))
+	for i, l := range layers {
+		in := make([]*G.Node, len(l.In))
+		for j, from := range l.In {
+			in[j] = nodes[from]
+		}
+		if nodes[i] = b.layer(l, in); b.err != nil {
+			b.err = fmt.Errorf("layer %s: %w", l.Name, b.err)
+			return
+		}
+		if l.Kind == InputLayer {
+			b.net.Input = nodes[i]
+		}
+		if l.Code {
+			b.net.Code = nodes[i]
+		}
+	}
+	b.net.Output = nodes[len(nodes)-1]
 	loss, err := kernel.ParseLoss(c.Loss)
 	if err != nil {
 		b.err = err
+		return
 	}
+	b.net.Loss = b.add(op.LossOf(b.net.Output, b.net.Target, loss, c.SSIMWeight))
+}
 
-	x := b.net.Input
-	for range c.Depth {
-		x = b.layer(x, op.Conv2D, f)
-		x = b.add(func() (*G.Node, error) { return op.MaxPool(x) })
+// layer adds the nodes of one layer that reads in.
+func (b *builder) layer(l Layer, in []*G.Node) *G.Node {
+	switch l.Kind {
+	case InputLayer:
+		return b.input("input", b.net.Batch, l.H, l.W, l.C)
+	case ConvLayer:
+		return b.linear(l, in[0], op.Conv2D)
+	case ConvTLayer:
+		return b.linear(l, in[0], op.ConvTranspose2D)
+	case DenseLayer:
+		return b.linear(l, in[0], op.MatMul)
+	case ActLayer:
+		f, err := kernel.ParseActivation(l.Act)
+		if err != nil {
+			b.err = err
+			return nil
+		}
+		return b.add(op.Activate(in[0], f))
+	case PoolLayer:
+		return b.add(op.MaxPool(in[0]))
+	case FlattenLayer:
+		return b.add(op.Fold(in[0], l.C))
+	case MapLayer:
+		return b.add(op.Fold(in[0], l.H, l.W, l.C))
+	case ImageLayer:
+		return b.add(op.ToImage(in[0], l.H, l.W, l.Act == "tanh"))
 	}
-	last := c.Filters[c.Depth-1]
-	h, w := hp>>c.Depth, wp>>c.Depth
-	x = b.add(func() (*G.Node, error) { return op.Fold(x, h*w*last) })
-	x = b.layer(x, op.MatMul, kernel.Identity)
-	b.net.Code = x
-	x = b.layer(x, op.MatMul, f)
-	x = b.add(func() (*G.Node, error) { return op.Fold(x, h, w, last) })
-	for i := c.Depth - 1; i > 0; i-- {
-		x = b.layer(x, op.ConvTranspose2D, f)
-	}
-	x = b.layer(x, op.ConvTranspose2D, b.activation(c.OutputActivation))
-	signed := c.OutputActivation == "tanh"
-	if signed || h<<c.Depth != c.Height || w<<c.Depth != c.Width {
-		x = b.add(func() (*G.Node, error) { return op.ToImage(x, c.Height, c.Width, signed) })
-	}
-	b.net.Output = x
-	b.net.Loss = b.add(func() (*G.Node, error) {
-		return op.LossOf(x, b.net.Target, loss, c.SSIMWeight)
-	})
+	b.err = fmt.Errorf("a layer of kind %s has no operation", l.Kind)
+	return nil
 }
 
 func (b *builder) input(name string, shape ...int) *G.Node {
 	return G.NewTensor(b.net.Graph, tensor.Float32, len(shape), G.WithShape(shape...), G.WithName(name))
 }
 
-func (b *builder) add(f func() (*G.Node, error)) *G.Node {
-	if b.err != nil {
-		return nil
+func (b *builder) add(n *G.Node, err error) *G.Node {
+	if b.err == nil {
+		b.err = err
 	}
-	n, err := f()
-	b.err = err
 	return n
 }
 
-func (b *builder) activation(name string) kernel.Activation {
-	a, err := kernel.ParseActivation(name)
-	if err != nil {
-		b.err = err
-	}
-	return a
-}
-
-// layer takes the next two weights: a linear map, its bias, then f.
-func (b *builder) layer(x *G.Node, linear func(x, w *G.Node) (*G.Node, error), f kernel.Activation) *G.Node {
-	w, bias := b.net.Weights[b.next], b.net.Weights[b.next+1]
-	b.next += 2
-	x = b.add(func() (*G.Node, error) { return linear(x, w) })
-	x = b.add(func() (*G.Node, error) { return op.AddBias(x, bias) })
-	if f == kernel.Identity {
+// linear is a linear map and, where the layer has one, its bias.
+func (b *builder) linear(l Layer, x *G.Node, f func(x, w *G.Node) (*G.Node, error)) *G.Node {
+	x = b.add(f(x, b.weight[l.Weights[0].Name]))
+	if b.err != nil || len(l.Weights) < 2 {
 		return x
 	}
-	return b.add(func() (*G.Node, error) { return op.Activate(x, f) })
+	return b.add(op.AddBias(x, b.weight[l.Weights[1].Name]))
 }

@@ -11,12 +11,13 @@ import (
 	"sweep/trainer/op"
 )
 
-// Training compiles the steps that the loss and the gradients by all weights need.
+// Training compiles the steps that the loss and the gradients by all weights need, of a network of [model.Build].
 func Training(net *model.Network) (*Program, error) {
 	return compile(net, append(G.Nodes{net.Loss}, net.Grads...), false)
 }
 
-// Forward compiles the steps from images to codes, outputs and the sums of a comparison, without gradients.
+// Forward compiles the steps from images to codes, outputs and the sums of a comparison, of a network of
+// [model.Inference].
 func Forward(net *model.Network) (*Program, error) {
 	return compile(net, G.Nodes{net.Loss, net.Output, net.Code}, true)
 }
@@ -44,7 +45,8 @@ func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) 
 	var weights []model.Weight
 	for i, n := range net.Weights {
 		c.weight[n] = i
-		weights = append(weights, model.Weight{Name: n.Name(), Shape: n.Shape()})
+		buffer := i >= len(net.Weights)-net.Buffers
+		weights = append(weights, model.Weight{Name: n.Name(), Shape: n.Shape(), Buffer: buffer})
 	}
 	c.p.Layout = NewLayout(weights)
 	if !forward {

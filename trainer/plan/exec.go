@@ -63,11 +63,23 @@ func NewExec(p *Program, k kernel.Kernels, a *Arena) *Exec {
 // Program is what e runs.
 func (e *Exec) Program() *Program { return e.p }
 
-// Run takes images, at most the program's batch, through the network whose weights lie in w, and writes the gradients
-// into g, both laid out by the program's Layout; g may be nil in a forward plan. pixels is a set of images of the
-// network's own size as bytes, NHWC; images are indices into it. The sums are those of [kernel.Sums]. Nothing is
-// allocated once the arena has grown.
-func (e *Exec) Run(w, g []float32, pixels []byte, images []int) (kernel.Sums, error) {
+// Batch names the images of a run, and what its random numbers are keyed by.
+type Batch struct {
+	Pixels []byte // a set of images of the network's own size, NHWC
+	Labels []byte // of the set's images, or of their pixels; nil where the network sees none
+	Images []int  // indices into the set, at most the program's batch
+
+	Seed      uint64
+	Replicate int
+	Epoch     int   // from 1; 0 outside of training: what is random then is always the same
+	Step      int64 // of the optimiser, from 1
+}
+
+// Run takes a batch through the network whose weights lie in w, and writes the gradients into g, both laid out by the
+// program's Layout; g may be nil in a forward plan. A training plan writes the buffers among the weights. The sums are
+// those of [kernel.Sums]. Nothing is allocated once the arena has grown.
+func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
+	pixels, images := b.Pixels, b.Images
 	n, c := len(images), &e.p.Config
 	size := c.Height * c.Width * c.Channels
 	switch {

@@ -226,7 +226,7 @@ func compare(t *testing.T, title string, set *dataset.Images, weights [][]float3
 				w, g := block(train.Layout, weights), train.Layout.NewBlock()
 				before := append([]float32(nil), w...)
 				for range 2 { // the second run finds the arena dirty
-					sums, err := e.Run(w, g, set.Pixels, idx)
+					sums, err := e.Run(w, g, plan.Batch{Pixels: set.Pixels, Images: idx})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -234,7 +234,7 @@ func compare(t *testing.T, title string, set *dataset.Images, weights [][]float3
 					for i, s := range train.Layout.Weights {
 						near(t, "gradient of "+s.Name, train.Layout.Of(g, i), want.grads[i], tolerance)
 					}
-					sums, err = f.Run(w, nil, set.Pixels, idx)
+					sums, err = f.Run(w, nil, plan.Batch{Pixels: set.Pixels, Images: idx})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -282,10 +282,10 @@ func TestRunsDoNotAllocate(t *testing.T) {
 		e, f := plan.NewExec(train, kernels(t, name), &arena), plan.NewExec(forward, kernels(t, name), &arena)
 		w, g := block(train.Layout, weights(c)), train.Layout.NewBlock()
 		if n := testing.AllocsPerRun(3, func() {
-			if _, err := e.Run(w, g, set.Pixels, idx); err != nil {
+			if _, err := e.Run(w, g, plan.Batch{Pixels: set.Pixels, Images: idx}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := f.Run(w, nil, set.Pixels, idx); err != nil {
+			if _, err := f.Run(w, nil, plan.Batch{Pixels: set.Pixels, Images: idx}); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
@@ -339,10 +339,10 @@ func TestWrongRuns(t *testing.T) {
 	w, g := p.Layout.NewBlock(), p.Layout.NewBlock()
 	set := images(c, 3).Pixels
 	for name, run := range map[string]func() error{
-		"too many images":    func() error { _, err := e.Run(w, g, set, []int{0, 1, 2}); return err },
-		"an index outside":   func() error { _, err := e.Run(w, g, set, []int{3}); return err },
-		"a negative index":   func() error { _, err := e.Run(w, g, set, []int{-1}); return err },
-		"a part of an image": func() error { _, err := e.Run(w, g, set[1:], []int{0}); return err },
+		"too many images":    func() error { _, err := e.Run(w, g, plan.Batch{Pixels: set, Images: []int{0, 1, 2}}); return err },
+		"an index outside":   func() error { _, err := e.Run(w, g, plan.Batch{Pixels: set, Images: []int{3}}); return err },
+		"a negative index":   func() error { _, err := e.Run(w, g, plan.Batch{Pixels: set, Images: []int{-1}}); return err },
+		"a part of an image": func() error { _, err := e.Run(w, g, plan.Batch{Pixels: set[1:], Images: []int{0}}); return err },
 	} {
 		if run() == nil {
 			t.Errorf("%s: no error", name)

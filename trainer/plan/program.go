@@ -97,18 +97,18 @@ type Layout struct {
 	Offsets []int
 	Sizes   []int
 	Total   int
+	Trained int // where the buffers begin, which no optimiser changes
 }
 
-// NewLayout lays out these weights.
+// NewLayout lays out these weights, buffers last.
 func NewLayout(weights []model.Weight) Layout {
 	l := Layout{Weights: weights}
 	for _, w := range l.Weights {
-		n := 1
-		for _, s := range w.Shape {
-			n *= s
+		l.Offsets, l.Sizes = append(l.Offsets, l.Total), append(l.Sizes, w.Size())
+		l.Total += align(w.Size())
+		if !w.Buffer {
+			l.Trained = l.Total
 		}
-		l.Offsets, l.Sizes = append(l.Offsets, l.Total), append(l.Sizes, n)
-		l.Total += align(n)
 	}
 	return l
 }

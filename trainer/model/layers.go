@@ -1,0 +1,184 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"sweep/trainer/kernel"
+)
+
+// LayerKind names what a layer does.
+type LayerKind string
+
+// The kinds of layer. Maps are (H, W, C), vectors (C).
+const (
+	InputLayer   LayerKind = "input"   // the images, padded
+	ConvLayer    LayerKind = "conv"    // Side x Side, stride 1, same padding; a bias if it has two weights
+	ActLayer     LayerKind = "act"     // Act
+	PoolLayer    LayerKind = "pool"    // 2x2, the greatest
+	FlattenLayer LayerKind = "flatten" // a map to a vector, (h, w, c) order
+	DenseLayer   LayerKind = "dense"   // with a bias
+	MapLayer     LayerKind = "map"     // a vector to a map
+	ConvTLayer   LayerKind = "convt"   // Side x Side, stride 2: sides double; a bias if it has two weights
+	ImageLayer   LayerKind = "image"   // the images' own sides; Act tanh: from -1 … 1 to 0 … 1
+)
+
+// Layer is one line of a network's description: what the graph, the weights and the export formats are made from.
+type Layer struct {
+	Kind LayerKind
+	Name string // unique; the prefix of its weights
+	In   []int  // the layers that it reads, by their place in the list
+	// H, W and C are the sizes of its result for one image; of a vector H and W are 0.
+	H, W, C int
+
+	Side int    // of a kernel
+	Act  string // of an activation, as in the sweep file
+	Code bool   // its result is the latent code
+
+	Weights []Weight
+}
+
+// Vector tells whether the layer's result is a vector.
+func (l Layer) Vector() bool { return l.H == 0 }
+
+// Layers describes the network of c, which [Config.Check] must have passed: the first layer is the input, the last the
+// output, every other one reads layers before it.
+func (c Config) Layers() []Layer {
+	d := &describer{c: c}
+	h, w := c.Padded()
+	x := d.add(Layer{Kind: InputLayer, Name: "input", H: h, W: w, C: c.Channels})
+	for i := range c.Depth {
+		x = d.encoderStage(i, x)
+	}
+	x = d.bottleneck(x)
+	for i := c.Depth - 1; i >= 0; i-- {
+		x = d.decoderStage(i, x)
+	}
+	d.image(x)
+	return d.list
+}
+
+// describer appends layers; its methods return the place of the last.
+type describer struct {
+	c    Config
+	list []Layer
+}
+
+func (d *describer) add(l Layer) int {
+	d.list = append(d.list, l)
+	return len(d.list) - 1
+}
+
+// on starts a layer that reads x alone and keeps its sizes.
+func (d *describer) on(x int, k LayerKind, name string) Layer {
+	l := d.list[x]
+	return Layer{Kind: k, Name: name, In: []int{x}, H: l.H, W: l.W, C: l.C}
+}
+
+// encoderStage halves the sides: convolution, activation, pooling.
+func (d *describer) encoderStage(i, x int) int {
+	x = d.conv(x, fmt.Sprintf("enc.conv%d", i), d.c.Filters[i], d.c.Activation)
+	x = d.activate(x, d.c.Activation)
+	return d.pool(x, fmt.Sprintf("enc.pool%d", i))
+}
+
+// bottleneck goes from the deepest map through the code back to a map of the same sizes.
+func (d *describer) bottleneck(x int) int {
+	h, w, ch := d.list[x].H, d.list[x].W, d.list[x].C
+	flat := d.on(x, FlattenLayer, "enc.flat")
+	flat.H, flat.W, flat.C = 0, 0, h*w*ch
+	x = d.add(flat)
+	x = d.dense(x, "enc.dense", d.c.Latent, "none")
+	d.list[x].Code = true
+	x = d.dense(x, "dec.dense", h*w*ch, d.c.Activation)
+	x = d.activate(x, d.c.Activation)
+	m := d.on(x, MapLayer, "dec.map")
+	m.H, m.W, m.C = h, w, ch
+	return d.add(m)
+}
+
+// decoderStage doubles the sides: transposed convolution, activation; the last one has the output's.
+func (d *describer) decoderStage(i, x int) int {
+	out, act := d.c.Channels, d.c.OutputActivation
+	if i > 0 {
+		out, act = d.c.Filters[i-1], d.c.Activation
+	}
+	follows := act
+	if i == 0 {
+		follows = "none" // whatever squashes the output, the layer before it starts as a linear one
+	}
+	x = d.convT(x, fmt.Sprintf("dec.convt%d", i), out, follows)
+	return d.activate(x, act)
+}
+
+func (d *describer) conv(x int, name string, out int, follows string) int {
+	l := d.on(x, ConvLayer, name)
+	in, area := l.C, d.c.Kernel*d.c.Kernel
+	l.Side, l.C = d.c.Kernel, out
+	l.Weights = d.weights(name, follows, area*in, area*out, l.Side, l.Side, in, out)
+	return d.add(l)
+}
+
+func (d *describer) convT(x int, name string, out int, follows string) int {
+	l := d.on(x, ConvTLayer, name)
+	in := l.C
+	l.Side, l.H, l.W, l.C = 2, 2*l.H, 2*l.W, out
+	// With a kernel as wide as its stride every output value sees each input channel once.
+	l.Weights = d.weights(name, follows, in, 4*out, in, 2, 2, out)
+	return d.add(l)
+}
+
+func (d *describer) dense(x int, name string, out int, follows string) int {
+	l := d.on(x, DenseLayer, name)
+	in := l.C
+	l.C = out
+	l.Weights = d.weights(name, follows, in, out, in, out)
+	return d.add(l)
+}
+
+// activate adds nothing for no activation.
+func (d *describer) activate(x int, act string) int {
+	if act == "none" {
+		return x
+	}
+	l := d.on(x, ActLayer, d.list[x].Name+"."+act)
+	l.Act = act
+	return d.add(l)
+}
+
+func (d *describer) pool(x int, name string) int {
+	l := d.on(x, PoolLayer, name)
+	l.H, l.W = l.H/2, l.W/2
+	return d.add(l)
+}
+
+// image crops and brings the output into the images' range where that is needed.
+func (d *describer) image(x int) int {
+	signed := d.c.OutputActivation == "tanh"
+	if l := d.list[x]; !signed && l.H == d.c.Height && l.W == d.c.Width {
+		return x
+	}
+	l := d.on(x, ImageLayer, "image")
+	l.H, l.W, l.Act = d.c.Height, d.c.Width, d.c.OutputActivation
+	return d.add(l)
+}
+
+// weights are a weight, the last of whose axes is the output's, and a bias, for a layer with so many values going into
+// each result and results coming out of each value.
+func (d *describer) weights(name, follows string, fanIn, fanOut int, shape ...int) []Weight {
+	return []Weight{
+		{Name: name + ".weight", Shape: shape, Limit: initLimit(follows, float64(fanIn), float64(fanOut))},
+		{Name: name + ".bias", Shape: shape[len(shape)-1:]},
+	}
+}
+
+// initLimit is the bound of the uniform law of a layer's initial weights: see [Init].
+func initLimit(follows string, in, out float64) float64 {
+	switch follows {
+	case "relu":
+		return math.Sqrt(6 / in)
+	case "leaky_relu":
+		return math.Sqrt(6 / ((1 + kernel.LeakySlope*kernel.LeakySlope) * in))
+	}
+	return math.Sqrt(6 / (in + out))
+}

@@ -1,8 +1,8 @@
 package checkpoint
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 
 	"sweep/trainer"
 	"sweep/trainer/kernel"
@@ -73,69 +73,100 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 	if err := checkTensors(weights, c, "weights"); err != nil {
 		return graph{}, err
 	}
-	b := &builder{c: c, weights: weights, at: "input"}
+	b := &builder{c: c, layers: c.Layers(), weights: make(map[string]trainer.Tensor, len(weights))}
+	for _, t := range weights {
+		b.weights[t.Name] = t
+	}
 	b.input = value{"input", []int{c.Channels, c.Height, c.Width}}
-	h, w := c.Padded()
-	if h != c.Height || w != c.Width {
-		b.array("pads", nil, []int64{0, 0, 0, 0, 0, 0, int64(h - c.Height), int64(w - c.Width)}, 8)
-		b.node("Pad", "padded", []string{"pads"}) // by zeros
-	}
-	for i := range c.Depth {
-		b.conv(fmt.Sprintf("enc.conv%d", i))
-		b.activate(c.Activation)
-		b.node("MaxPool", fmt.Sprintf("enc.pool%d", i), nil, ints("kernel_shape", 2, 2), ints("strides", 2, 2))
-	}
-	h, w = h>>c.Depth, w>>c.Depth
-	last := c.Filters[c.Depth-1]
-	b.node("Flatten", "enc.flat", nil, attr{name: "axis", kind: attrInt, i: 1})
-	b.dense("enc.dense", rowsToNCHW(h, w, last))
+	last := len(b.layers) - 1
+	b.name = "autoencoder"
 	if encoder {
-		b.name = "encoder"
-		return b.finish("latent", []int{c.Latent})
+		b.name, last = "encoder", slices.IndexFunc(b.layers, func(l model.Layer) bool { return l.Code })
 	}
-	b.dense("dec.dense", columnsToNCHW(h, w, last))
-	b.activate(c.Activation)
-	b.array("dec.map", nil, []int64{0, int64(last), int64(h), int64(w)}, 4) // 0: N as it is
-	b.node("Reshape", "dec.reshaped", []string{"dec.map"})
-	for i := c.Depth - 1; i >= 0; i-- {
-		b.convTranspose(fmt.Sprintf("dec.convt%d", i))
-		if i > 0 {
-			b.activate(c.Activation)
+	needed := b.needed(last)
+	at := make([]string, len(b.layers)) // by layer: the output that holds its result
+	for i, l := range b.layers {
+		if !needed[i] {
+			continue
 		}
+		in := make([]string, len(l.In))
+		for j, from := range l.In {
+			in[j] = at[from]
+		}
+		at[i] = b.layer(i, l, in)
 	}
-	b.activate(c.OutputActivation)
-	if hp, wp := c.Padded(); hp != c.Height || wp != c.Width {
-		b.array("crop.starts", nil, []int64{0, 0}, 2)
-		b.array("crop.ends", nil, []int64{int64(c.Height), int64(c.Width)}, 2)
-		b.array("crop.axes", nil, []int64{2, 3}, 2)
-		b.node("Slice", "cropped", []string{"crop.starts", "crop.ends", "crop.axes"})
-	}
-	b.array("one", []float32{1}, nil)
-	if c.OutputActivation == "tanh" { // [-1, 1] to [0, 1]
-		b.node("Add", "shifted", []string{"one"})
-		b.array("half", []float32{0.5}, nil)
-		b.node("Mul", "scaled", []string{"half"})
+	if encoder {
+		return b.finish("latent", []int{c.Latent})
 	}
 	// Not only for an output without activation: runtimes approximate tanh and sigmoid, and step over 1 by a rounding.
 	b.array("zero", []float32{0}, nil)
-	b.node("Clip", "clipped", []string{"zero", "one"})
-	b.name = "autoencoder"
+	b.array("one", []float32{1}, nil)
+	b.node("Clip", "clipped", []string{at[last], "zero", "one"})
 	return b.finish("output", b.input.shape)
 }
 
-// builder chains nodes: each takes the output of the one before.
+// builder adds nodes layer by layer.
 type builder struct {
 	graph
 	c       model.Config
-	weights []trainer.Tensor
-	next    int    // weight
-	at      string // the last output
+	layers  []model.Layer
+	weights map[string]trainer.Tensor // by name
 	err     error
 }
 
-func (b *builder) node(op, output string, more []string, attrs ...attr) {
-	b.nodes = append(b.nodes, node{op, output, append([]string{b.at}, more...), []string{output}, attrs})
-	b.at = output
+// needed marks the layers that the result of layer last comes from.
+func (b *builder) needed(last int) []bool {
+	out := make([]bool, len(b.layers))
+	out[last] = true
+	for i := last; i >= 0; i-- {
+		if out[i] {
+			for _, from := range b.layers[i].In {
+				out[from] = true
+			}
+		}
+	}
+	return out
+}
+
+// layer adds the nodes of layer i, which reads in, and returns the name of its result.
+func (b *builder) layer(i int, l model.Layer, in []string) string {
+	switch l.Kind {
+	case model.InputLayer:
+		if l.H == b.c.Height && l.W == b.c.Width {
+			return "input"
+		}
+		b.array("pads", nil, []int64{0, 0, 0, 0, 0, 0, int64(l.H - b.c.Height), int64(l.W - b.c.Width)}, 8)
+		return b.node("Pad", "padded", []string{"input", "pads"}) // by zeros
+	case model.ConvLayer:
+		k, p := int64(l.Side), int64(l.Side/2)
+		return b.linear("Conv", l, in, transposed(3, 2, 0, 1), unchanged, // (k, k, in, out) to (out, in, k, k)
+			ints("kernel_shape", k, k), ints("pads", p, p, p, p), ints("strides", 1, 1))
+	case model.ConvTLayer:
+		k := int64(l.Side)
+		return b.linear("ConvTranspose", l, in, transposed(0, 3, 1, 2), unchanged, // (in, k, k, out) to (in, out, k, k)
+			ints("kernel_shape", k, k), ints("pads", 0, 0, 0, 0), ints("strides", 2, 2))
+	case model.DenseLayer:
+		return b.dense(i, l, in)
+	case model.ActLayer:
+		return b.activate(l, in)
+	case model.PoolLayer:
+		return b.node("MaxPool", l.Name, in, ints("kernel_shape", 2, 2), ints("strides", 2, 2))
+	case model.FlattenLayer:
+		return b.node("Flatten", l.Name, in, attr{name: "axis", kind: attrInt, i: 1})
+	case model.MapLayer:
+		b.array(l.Name+".shape", nil, []int64{0, int64(l.C), int64(l.H), int64(l.W)}, 4) // 0: N as it is
+		return b.node("Reshape", l.Name, []string{in[0], l.Name + ".shape"})
+	case model.ImageLayer:
+		return b.image(l, in[0])
+	}
+	b.err = fmt.Errorf("layer %s of kind %s has no ONNX operator here", l.Name, l.Kind)
+	return in[0]
+}
+
+// node adds a node with one output, and returns the output's name.
+func (b *builder) node(op, output string, inputs []string, attrs ...attr) string {
+	b.nodes = append(b.nodes, node{op, output, inputs, []string{output}, attrs})
+	return output
 }
 
 func (b *builder) array(name string, floats []float32, ints []int64, shape ...int) {
@@ -145,63 +176,101 @@ func (b *builder) array(name string, floats []float32, ints []int64, shape ...in
 func (b *builder) finish(name string, shape []int) (graph, error) {
 	b.nodes[len(b.nodes)-1].output[0] = name
 	b.output = value{name, shape}
-	if b.err == nil && b.name == "autoencoder" && b.next != len(b.weights) {
-		b.err = errors.New("the graph does not use every weight")
-	}
 	return b.graph, b.err
 }
 
-// weight takes the next weight, which must be the one called name: the order is model.Config.Weights'.
-func (b *builder) weight(name string) trainer.Tensor {
-	t := b.weights[b.next]
-	b.next++
-	if t.Name != name && b.err == nil {
-		b.err = fmt.Errorf("weight %s stands where %s should", t.Name, name)
+// image crops and maps the output to the images' sides and range.
+func (b *builder) image(l model.Layer, at string) string {
+	if from := b.layers[l.In[0]]; from.H != l.H || from.W != l.W {
+		b.array("crop.starts", nil, []int64{0, 0}, 2)
+		b.array("crop.ends", nil, []int64{int64(l.H), int64(l.W)}, 2)
+		b.array("crop.axes", nil, []int64{2, 3}, 2)
+		at = b.node("Slice", "cropped", []string{at, "crop.starts", "crop.ends", "crop.axes"})
 	}
-	return t
+	if l.Act == "tanh" { // [-1, 1] to [0, 1]
+		b.array("shift", []float32{1}, nil)
+		b.array("half", []float32{0.5}, nil)
+		at = b.node("Add", "shifted", []string{at, "shift"})
+		at = b.node("Mul", "scaled", []string{at, "half"})
+	}
+	return at
 }
 
-func (b *builder) activate(name string) {
-	output := b.at + "." + name
-	switch name {
+func (b *builder) activate(l model.Layer, in []string) string {
+	switch l.Act {
 	case "relu":
-		b.node("Relu", output, nil)
+		return b.node("Relu", l.Name, in)
 	case "leaky_relu":
-		b.node("LeakyRelu", output, nil, attr{name: "alpha", kind: attrFloat, f: kernel.LeakySlope})
+		return b.node("LeakyRelu", l.Name, in, attr{name: "alpha", kind: attrFloat, f: kernel.LeakySlope})
 	case "tanh":
-		b.node("Tanh", output, nil)
+		return b.node("Tanh", l.Name, in)
 	case "sigmoid":
-		b.node("Sigmoid", output, nil)
-	case "none":
-	default:
-		b.err = fmt.Errorf("activation %q has no ONNX operator here", name)
+		return b.node("Sigmoid", l.Name, in)
 	}
+	b.err = fmt.Errorf("activation %q has no ONNX operator here", l.Act)
+	return in[0]
 }
 
-// layer adds a node with a weight, rearranged, and a bias.
-func (b *builder) layer(op, name string, rearrange func(trainer.Tensor) array, bias func(trainer.Tensor) array, attrs ...attr) {
-	w, v := rearrange(b.weight(name+".weight")), bias(b.weight(name+".bias"))
-	w.name, v.name = name+".weight", name+".bias"
-	b.arrays = append(b.arrays, w, v)
-	b.node(op, name, []string{w.name, v.name}, attrs...)
+// linear adds a node with a layer's weight, rearranged, and its bias, if it has one.
+func (b *builder) linear(op string, l model.Layer, in []string, weight, bias func(trainer.Tensor) array, attrs ...attr) string {
+	inputs := slices.Clone(in)
+	for i, w := range l.Weights {
+		rearrange := weight
+		if i > 0 {
+			rearrange = bias
+		}
+		a := rearrange(b.weights[w.Name])
+		a.name = w.Name
+		b.arrays = append(b.arrays, a)
+		inputs = append(inputs, w.Name)
+	}
+	return b.node(op, l.Name, inputs, attrs...)
 }
 
-func (b *builder) conv(name string) {
-	k, p := int64(b.c.Kernel), int64(b.c.Kernel/2)
-	b.layer("Conv", name, func(t trainer.Tensor) array { // (k, k, in, out) to (out, in, k, k)
-		return transpose(t, 3, 2, 0, 1)
-	}, unchanged, ints("kernel_shape", k, k), ints("pads", p, p, p, p), ints("strides", 1, 1))
+// dense adds a dense layer. Rows that stand for a flattened map, and columns that become one, change their order.
+func (b *builder) dense(i int, l model.Layer, in []string) string {
+	how := denseOrder{unchanged, unchanged}
+	if m, ok := b.flattened(l.In[0]); ok {
+		how = rowsToNCHW(m.H, m.W, m.C)
+	}
+	if m, ok := b.becomes(i); ok {
+		how = columnsToNCHW(m.H, m.W, m.C)
+	}
+	return b.linear("Gemm", l, in, how.weight, how.bias)
 }
 
-func (b *builder) convTranspose(name string) {
-	b.layer("ConvTranspose", name, func(t trainer.Tensor) array { // (in, 2, 2, out) to (in, out, 2, 2)
-		return transpose(t, 0, 3, 1, 2)
-	}, unchanged, ints("kernel_shape", 2, 2), ints("pads", 0, 0, 0, 0), ints("strides", 2, 2))
+// flattened is the map that the vector of layer i holds the values of, in their order.
+func (b *builder) flattened(i int) (model.Layer, bool) {
+	for elementwise(b.layers[i].Kind) {
+		i = b.layers[i].In[0]
+	}
+	if b.layers[i].Kind != model.FlattenLayer {
+		return model.Layer{}, false
+	}
+	return b.layers[b.layers[i].In[0]], true
 }
 
-// dense adds a layer whose weight is rearranged by how; of a layer that makes a map, the bias is a map too.
-func (b *builder) dense(name string, how denseOrder) {
-	b.layer("Gemm", name, how.weight, how.bias)
+// becomes is the map that the vector of layer i is turned into.
+func (b *builder) becomes(i int) (model.Layer, bool) {
+	for j := i + 1; j < len(b.layers); j++ {
+		if l := b.layers[j]; slices.Contains(l.In, i) {
+			switch {
+			case l.Kind == model.MapLayer:
+				return l, true
+			case elementwise(l.Kind):
+				i = j
+			}
+		}
+	}
+	return model.Layer{}, false
+}
+
+// elementwise tells whether a layer of this kind keeps every value in its place.
+func elementwise(k model.LayerKind) bool { return k == model.ActLayer }
+
+// transposed reorders the axes of a weight.
+func transposed(order ...int) func(trainer.Tensor) array {
+	return func(t trainer.Tensor) array { return transpose(t, order...) }
 }
 
 func unchanged(t trainer.Tensor) array { return array{shape: t.Shape, floats: t.Data} }

@@ -7,6 +7,11 @@ type Images struct {
 	Pixels                  []byte
 	Labels                  []byte // class of each image, an index into Classes
 	Classes                 []string
+
+	// Masks is the class of each pixel, pixel (n, y, x) at (n·Height + y)·Width + x, an index into MaskClasses; both are
+	// nil for a set that knows none.
+	Masks       []byte
+	MaskClasses []string
 }
 
 // Len is the number of images.

@@ -55,6 +55,9 @@ func shapesImages(part, n int, index func(int) int) *Images {
 		Pixels:  make([]byte, n*size),
 		Labels:  make([]byte, n),
 		Classes: shapesClasses(),
+
+		Masks:       make([]byte, n*shapesSide*shapesSide),
+		MaskClasses: append([]string{"background"}, shapesClasses()...),
 	}
 	var c canvas
 	for i := range n {
@@ -63,6 +66,7 @@ func shapesImages(part, n int, index func(int) int) *Images {
 		out.Labels[i] = byte(label)
 		drawScene(&c, study.Stream(shapesSeed, part, study.ForShapes, at), label)
 		c.bytes(out.Pixels[i*size:][:size])
+		c.classes(out.Masks[i*shapesSide*shapesSide:][:shapesSide*shapesSide])
 	}
 	return out
 }

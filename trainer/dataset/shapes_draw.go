@@ -49,18 +49,27 @@ func hsv(hue, saturation, value float32) colour {
 	return colour{level(0), level(2), level(4)}
 }
 
-// canvas is a picture being drawn, (y, x).
-type canvas [shapesSide][shapesSide]colour
+// canvas is a picture being drawn, (y, x), and what each of its pixels belongs to.
+type canvas struct {
+	at   [shapesSide][shapesSide]colour
+	mask [shapesSide][shapesSide]byte // 0 the ground, else 1 plus the class of the foremost figure
+}
 
 func (c *canvas) bytes(dst []byte) {
 	i := 0
-	for y := range c {
-		for x := range c[y] {
-			for _, v := range c[y][x] {
+	for y := range c.at {
+		for x := range c.at[y] {
+			for _, v := range c.at[y][x] {
 				dst[i] = byte(mul(unit(v), 255) + 0.5)
 				i++
 			}
 		}
+	}
+}
+
+func (c *canvas) classes(dst []byte) {
+	for y := range c.mask {
+		dst = dst[copy(dst, c.mask[y][:]):]
 	}
 }
 
@@ -149,8 +158,9 @@ func newGround(r *rand.Rand) ground {
 func (g *ground) mean() colour { return g.from.mix(g.to, 0.5) }
 
 func (g *ground) paint(c *canvas) {
-	for y := range c {
-		for x := range c[y] {
+	c.mask = [shapesSide][shapesSide]byte{}
+	for y := range c.at {
+		for x := range c.at[y] {
 			px, py := float32(x)-15.5, float32(y)-15.5
 			t := unit(0.5 + mul(mul(g.cos, px)+mul(g.sin, py), 1.0/36))
 			light := mul(g.cloudy, g.cloud(0, x, y, 3)+mul(0.5, g.cloud(1, x, y, 2)))
@@ -161,7 +171,7 @@ func (g *ground) paint(c *canvas) {
 			for k := range at {
 				at[k] += light
 			}
-			c[y][x] = at
+			c.at[y][x] = at
 		}
 	}
 }
@@ -206,8 +216,13 @@ func (f *figure) colour(r *rand.Rand, behind colour) {
 	f.ink = hsv(between(r, 0, 6), between(r, 0, 0.9), between(r, 0.1, 1))
 }
 
+// paint draws the figure. A pixel belongs to it when it covers half of the pixel or more: its middle lies in the outline.
 func (f *figure) paint(c *canvas) {
-	f.cover(c, f.x, f.y, 1, func(at *colour, u, v, share float32) {
+	f.cover(f.x, f.y, 1, func(x, y int, u, v, share float32) {
+		if share >= 0.5 {
+			c.mask[y][x] = byte(1 + f.class)
+		}
+		at := &c.at[y][x]
 		body := f.near.mix(f.far, unit(0.5+mul(0.5, u)))
 		body = body.mix(f.ink, mul(0.75, f.pattern.at(mul(u, f.scale), mul(v, f.scale))))
 		*at = at.mix(body, share)
@@ -216,14 +231,15 @@ func (f *figure) paint(c *canvas) {
 
 // shadow darkens what is behind the figure, two pixels to the right and below, with a soft edge.
 func (f *figure) shadow(c *canvas) {
-	f.cover(c, f.x+2, f.y+2, 0.25, func(at *colour, _, _, share float32) {
+	f.cover(f.x+2, f.y+2, 0.25, func(x, y int, _, _, share float32) {
+		at := &c.at[y][x]
 		*at = at.mix(colour{}, mul(0.4, share))
 	})
 }
 
 // cover calls put for each pixel that the figure, moved to (x, y), covers in part: (u, v) is the point in the figure's
 // own frame, share how much of the pixel is covered. hard is 1 for an edge of one pixel, 1/4 for one of four.
-func (f *figure) cover(c *canvas, x, y, hard float32, put func(at *colour, u, v, share float32)) {
+func (f *figure) cover(x, y, hard float32, put func(x, y int, u, v, share float32)) {
 	reach := mul(1.05, f.scale) + 2/hard
 	top, bottom := edge(y-reach), edge(y+reach+1)
 	left, right := edge(x-reach), edge(x+reach+1)
@@ -234,7 +250,7 @@ func (f *figure) cover(c *canvas, x, y, hard float32, put func(at *colour, u, v,
 			v := (mul(f.cos, dy) - mul(f.sin, dx)) / f.scale
 			share := unit(0.5 - mul(mul(outline(f.class, u, v), f.scale), hard))
 			if share > 0 {
-				put(&c[py][px], u, v, share)
+				put(px, py, u, v, share)
 			}
 		}
 	}

@@ -50,6 +50,9 @@ func (s *Images) Take(n int) *Images {
 	t := *s
 	t.Pixels = s.Pixels[:n*s.Height*s.Width*s.Channels]
 	t.Labels = s.Labels[:n]
+	if s.Masks != nil {
+		t.Masks = s.Masks[:n*s.Height*s.Width]
+	}
 	return &t
 }
 
@@ -137,6 +140,10 @@ func (s *Images) cut(from, to int) *Images {
 	t := *s
 	t.Pixels = s.Pixels[from*size : to*size : to*size]
 	t.Labels = s.Labels[from:to:to]
+	if s.Masks != nil {
+		plane := s.Height * s.Width
+		t.Masks = s.Masks[from*plane : to*plane : to*plane]
+	}
 	return &t
 }
 

@@ -182,6 +182,21 @@ loop:
 	VCMPPS  $3, Y4, Y4, Y1   /* NaN */ \
 	VBLENDVPS Y1, Y4, Y0, Y0
 
+// func expAVX2(x *float32, n int)
+TEXT ·expAVX2(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+
+loop:
+	VMOVUPS (DI), Y0
+	EXP
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
 // func sigmoidAVX2(x *float32, n int)
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-16
 	MOVQ x+0(FP), DI

@@ -85,6 +85,11 @@ type Sums struct {
 	AE             float64 // sum of absolute errors
 	SSIM           float64 // sum over images of the mean over channels and windows
 	Within         int     // values with |p-t| at most 1/20 in float32
+
+	// Of a CrossEntropy, whose Values are pixels: how many of them are taken for their class, and by class how many are
+	// of it and taken for it (Intersection), and of it or taken for it (Union; both 0 with more than MaxMaskClasses).
+	Right               int
+	Intersection, Union [MaxMaskClasses]int
 }
 
 // AdamStep holds the numbers of one step of Adam (Kingma and Ba 2015, algorithm 1), or of AdamW (Loshchilov and Hutter
@@ -158,6 +163,14 @@ type Kernels interface {
 	// activation SE, AE, SSIM and Within are of pred limited to [0, 1], as a picture shows it and an exported model gives
 	// it; Sums.Loss is the trial's own loss and stays of pred as it is.
 	Evaluate(ws *Workspace, pred, target Map, l Loss) Sums
+
+	// CrossEntropy compares logits (N, H, W, C) with classes: with p the softmax of a pixel's channels the loss is the mean
+	// of -log p[class] over the pixels of the crop of h x w of all images. labels is a set of images of h x w classes under
+	// C, and images the indices of those that the logits are of. dlogits gets the gradient with respect to the logits, 0
+	// outside the crop; the zero Map stands for no wish of it. A row of C logits for an image is a map with H = W = 1, and
+	// h = w = 1. Filled are Images, Values (pixels), Loss, Right, Intersection and Union; a pixel is taken for the class of
+	// the first of its largest logits.
+	CrossEntropy(ws *Workspace, dlogits, logits Map, labels []byte, images []int, h, w int) Sums
 
 	// Gather writes the images with the given indices, as pixel/255, into the first len(images) images of dst; pixels
 	// is a set of (h, w, dst.C) images. dst's sides may be larger: zeros stand right and below.

@@ -12,6 +12,7 @@ const (
 	expUnits     = 2
 	tanhUnits    = 3
 	sigmoidUnits = 4
+	logUnits     = 1
 )
 
 // units is the distance of got from want in units in the last place of want as a float32.
@@ -36,6 +37,8 @@ func TestFunctions(t *testing.T) {
 		{"exp", kernel.Exp, math.Exp, -103.9, 88.72, expUnits, 1.2e-38},
 		{"tanh", kernel.TanhOf, math.Tanh, -12, 12, tanhUnits, 0},
 		{"sigmoid", kernel.SigmoidOf, sigmoid, -87, 40, sigmoidUnits, 1.2e-38},
+		{"log", kernel.Log, math.Log, 1e-45, 3e38, logUnits, 0},
+		{"log near 1", kernel.Log, math.Log, 0.5, 2, logUnits, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			worst, at := 0.0, float32(0)
@@ -89,6 +92,11 @@ func TestFunctionsAtTheirEnds(t *testing.T) {
 		{"sigmoid", kernel.SigmoidOf, inf, 1},
 		{"sigmoid", kernel.SigmoidOf, -inf, 0},
 		{"sigmoid", kernel.SigmoidOf, nan, nan},
+		{"log", kernel.Log, 0, -inf},
+		{"log", kernel.Log, 1, 0},
+		{"log", kernel.Log, inf, inf},
+		{"log", kernel.Log, -1, nan},
+		{"log", kernel.Log, nan, nan},
 	} {
 		if got := c.f(c.x); got != c.want && !(got != got && c.want != c.want) {
 			t.Errorf("%s(%g) = %g, want %g", c.name, c.x, got, c.want)

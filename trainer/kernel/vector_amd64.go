@@ -24,6 +24,9 @@ func reluAVX2(x *float32, n int)
 func leakyAVX2(x *float32, n int)
 
 //go:noescape
+func expAVX2(x *float32, n int)
+
+//go:noescape
 func sigmoidAVX2(x *float32, n int)
 
 //go:noescape

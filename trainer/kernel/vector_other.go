@@ -14,6 +14,7 @@ func unpoolAVX2(_, _, _ *float32, _ *byte, _, _ int)                            
 func addPixelsAVX2(_, _ *float32, _, _ int)                                          { none() }
 func reluAVX2(*float32, int)                                                         { none() }
 func leakyAVX2(*float32, int)                                                        { none() }
+func expAVX2(*float32, int)                                                          { none() }
 func sigmoidAVX2(*float32, int)                                                      { none() }
 func tanhAVX2(*float32, int)                                                         { none() }
 func reluBackwardAVX2(_, _ *float32, _ int)                                          { none() }

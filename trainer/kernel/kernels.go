@@ -175,6 +175,10 @@ type Kernels interface {
 	// Gather writes the images with the given indices, as pixel/255, into the first len(images) images of dst; pixels
 	// is a set of (h, w, dst.C) images. dst's sides may be larger: zeros stand right and below.
 	Gather(dst Map, pixels []byte, h, w int, images []int)
+	// Corrupt makes image i of dst, the input of a network, from image i of src, its target: maps of one size, dst with any
+	// border. words are at least c.Words(dst.C) words of random bits of that image's own. Every implementation gives the
+	// same bits.
+	Corrupt(dst, src Map, i int, c Corruption, words []uint32)
 
 	// Adam makes one step: m and v are the moments, zeros before step 1. g is not changed.
 	Adam(w, g, m, v []float32, s AdamStep)

@@ -28,6 +28,8 @@ var allowed = map[string][]string{
 	"trainer/model":      {"study", "trainer/kernel", "trainer/op"},
 	"trainer/plan":       {"trainer/kernel", "trainer/model", "trainer/op"},
 	"trainer/cpu":        {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model", "trainer/plan"},
+	// The figures that trials are held against: numerics on data sets by the kernels, no engine.
+	"trainer/baseline":   {"study", "trainer", "trainer/dataset", "trainer/kernel"},
 	"trainer/checkpoint": {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model"},
 	"templates":          {"study", "templates/chart", "templates/static"},
 	"templates/chart":    {},

@@ -14,6 +14,7 @@ const (
 	ForSplit    Purpose = "split"    // into train and validation
 	ForWeights  Purpose = "weights"  // initial weights
 	ForShuffle  Purpose = "shuffle"  // order of the training images in an epoch
+	ForBaseline Purpose = "baseline" // the start of the principal components: fixed, of no study
 	ForShapes   Purpose = "shapes"   // the generated data set; the epoch argument is the image
 )
 

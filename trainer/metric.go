@@ -12,21 +12,13 @@ import (
 // means over values; PSNR is 10·log10(1/MSE) of the mean squared error with a range of 1 (not the mean of each image's),
 // in dB, +Inf for a perfect copy.
 func epochMetrics(r Report) map[string]float64 {
-	v := r.Validation
-	mse := v.SE / float64(v.Values)
-	m := map[string]float64{
-		"train_loss":    r.Train.Loss / float64(r.Train.Images),
-		"val_loss":      v.Loss / float64(v.Images),
-		"val_mse":       mse,
-		"val_mae":       v.AE / float64(v.Values),
-		"val_psnr":      PSNR(mse),
-		"val_ssim":      v.SSIM / float64(v.Images),
-		"val_pixel_acc": float64(v.Within) / float64(v.Values),
-		"grad_norm":     r.GradNorm,
-		"learning_rate": r.LearningRate,
-		"epoch":         float64(r.Epoch),
-		"epoch_s":       r.Time.Seconds(),
-	}
+	m := ValidationMetrics(r.Validation)
+	m["train_loss"] = r.Train.Loss / float64(r.Train.Images)
+	m["val_loss"] = r.Validation.Loss / float64(r.Validation.Images)
+	m["grad_norm"] = r.GradNorm
+	m["learning_rate"] = r.LearningRate
+	m["epoch"] = float64(r.Epoch)
+	m["epoch_s"] = r.Time.Seconds()
 	if s := r.TrainTime.Seconds(); s > 0 {
 		m["images_per_s"] = float64(r.Train.Images) / s
 	}
@@ -35,6 +27,16 @@ func epochMetrics(r Report) map[string]float64 {
 
 // PSNR is the peak signal-to-noise ratio in dB of a mean squared error of values in [0, 1].
 func PSNR(mse float64) float64 { return -10 * math.Log10(mse) }
+
+// ValidationMetrics names an evaluation's figures as those of the validation images, but for the loss, which is a trial's
+// own: a baseline has none.
+func ValidationMetrics(s Sums) map[string]float64 {
+	mse := s.SE / float64(s.Values)
+	return map[string]float64{
+		"val_mse": mse, "val_mae": s.AE / float64(s.Values), "val_psnr": PSNR(mse), "val_ssim": s.SSIM / float64(s.Images),
+		"val_pixel_acc": float64(s.Within) / float64(s.Values),
+	}
+}
 
 // TestMetrics names an evaluation's figures as those of the test set.
 func TestMetrics(s Sums) map[string]float64 {

@@ -154,6 +154,13 @@ func describe(t *testing.T, db *storage.DB) string {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&b, "exports %v\n", exports)
+		baselines, err := db.Baselines(t.Context(), s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range baselines {
+			fmt.Fprintf(&b, "baseline %+v\n", l)
+		}
 	}
 	return b.String()
 }

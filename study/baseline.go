@@ -1,0 +1,147 @@
+package study
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Baseline is a figure that the trials of a study are held against: what a known method reaches on the same images. It is
+// never proposed, is no trial and takes part in no search.
+type Baseline struct {
+	Name        string             // [MeanImage] or that of [PCAName]
+	K           int                // how many numbers stand for an image, 0 for the mean image
+	Metrics     map[string]float64 // in the words of the trials' metrics, those that it has
+	Fingerprint string             // of the images that it was computed on, as in [Data]
+	Time        time.Time          // when it was computed
+}
+
+// MeanImage is the name of the baseline whose every reconstruction is the mean of the training images.
+const MeanImage = "mean image"
+
+// PCAName is the name of the baseline with the k leading principal components of the training images.
+func PCAName(k int) string { return fmt.Sprintf("pca-%d", k) }
+
+// LatentParam is the parameter that says how many numbers stand for an image, a baseline's K.
+const LatentParam = "latent"
+
+// BaselineView is a baseline in JSON, as `sweep baselines --json` writes it.
+type BaselineView struct {
+	Name        string            `json:"name"`
+	K           int               `json:"k"`
+	Value       *Number           `json:"value"` // the study's objective, null where the baseline has no such metric
+	Metrics     map[string]Number `json:"metrics"`
+	Fingerprint string            `json:"fingerprint"`
+}
+
+// View gives the JSON form of b.
+func (b Baseline) View(o Objective) BaselineView {
+	v := BaselineView{Name: b.Name, K: b.K, Metrics: make(map[string]Number, len(b.Metrics)), Fingerprint: b.Fingerprint}
+	for k, m := range b.Metrics {
+		v.Metrics[k] = Number(m)
+	}
+	if m, ok := b.Metrics[o.Name]; ok {
+		n := Number(m)
+		v.Value = &n
+	}
+	return v
+}
+
+// BaselineFor is the baseline to hold a trial against, whose code has latent numbers: the one with as many components,
+// else the one with the most below. ok is false where there is none but the mean image.
+func BaselineFor(list []Baseline, latent int) (b Baseline, ok bool) {
+	for _, c := range list {
+		if c.K > b.K && c.K <= latent {
+			b, ok = c, true
+		}
+	}
+	return b, ok
+}
+
+// PlaceBaselines says where baselines stand between trials listed by q: those at key i come before trials[i], those at
+// len(trials) after the last. first says that no trial is listed before these, next is the one listed after them, nil
+// without any; so each baseline stands on one page. Orders that baselines have no part in (by number, say), and lists
+// of other states than complete, get none.
+func PlaceBaselines(list []Baseline, o Objective, q Query, trials []Trial, first bool, next *Trial) map[int][]Baseline {
+	if len(q.States) > 0 && !slices.Contains(q.States, Complete) {
+		return nil
+	}
+	type placed struct {
+		Baseline
+		at    int
+		value float64
+	}
+	var all []placed
+	for _, b := range list {
+		v, ok := b.sorted(q.Sort, o)
+		if !ok {
+			continue
+		}
+		at := slices.IndexFunc(trials, func(t Trial) bool { return !ahead(t, v, q, o) })
+		switch {
+		case at < 0 && next != nil && ahead(*next, v, q, o), at == 0 && !first:
+			continue // on another page
+		case at < 0:
+			at = len(trials)
+		}
+		all = append(all, placed{b, at, v})
+	}
+	down := q.Desc
+	if byRank(q.Sort) && o.Direction == Maximize {
+		down = !down
+	}
+	slices.SortStableFunc(all, func(a, b placed) int {
+		if down {
+			a, b = b, a
+		}
+		return cmp.Or(cmp.Compare(a.value, b.value), strings.Compare(a.Name, b.Name))
+	})
+	out := make(map[int][]Baseline)
+	for _, p := range all {
+		out[p.at] = append(out[p.at], p.Baseline)
+	}
+	return out
+}
+
+func byRank(sort string) bool { return sort == "" || sort == "rank" }
+
+// sorted is the number by which b is listed, if it is.
+func (b Baseline) sorted(sort string, o Objective) (float64, bool) {
+	kind, name, _ := strings.Cut(sort, ":")
+	switch {
+	case byRank(sort) || kind == "value":
+		name = o.Name
+	case kind == "metric":
+	case kind == "param" && name == LatentParam:
+		return float64(b.K), true
+	default:
+		return 0, false
+	}
+	v, ok := b.Metrics[name]
+	return v, ok && !math.IsNaN(v)
+}
+
+// ahead reports whether t is listed before a baseline with the value v; one that is equal is.
+func ahead(t Trial, v float64, q Query, o Objective) bool {
+	kind, name, _ := strings.Cut(q.Sort, ":")
+	value, ok := t.Value, true
+	switch {
+	case byRank(q.Sort):
+		better := t.State == Complete && !math.IsNaN(t.Value) && !o.Direction.Better(v, t.Value)
+		return better != q.Desc
+	case kind == "metric":
+		value, ok = t.Metrics[name]
+	case kind == "param":
+		value, ok = AsFloat(t.Params[name])
+	}
+	switch {
+	case !ok || math.IsNaN(value):
+		return false // what lacks the value comes last either way
+	case q.Desc:
+		return value >= v
+	}
+	return value <= v
+}

@@ -46,6 +46,9 @@ const (
 
 	Loss     Kind = "loss"      // p, t (N,H,W,C) -> scalar, a mean over all values of the actual batch
 	LossGrad Kind = "loss.grad" // p, t, scalar g -> g·dLoss/dp
+
+	Entropy     Kind = "entropy"      // z (N,…,C), class numbers t (N,…) -> scalar, the mean of -log softmax(z)[t]
+	EntropyGrad Kind = "entropy.grad" // z, t, scalar g -> g·dEntropy/dz
 )
 
 // Attr are the attributes of an operation, those that its kind uses.
@@ -183,7 +186,7 @@ func (o *Op) DiffWRT(inputs int) []bool {
 	switch o.Kind {
 	case Conv, ConvT, Dense, Bias:
 		d[0], d[1] = true, true
-	case Act, Pool, Reshape, Image, Loss:
+	case Act, Pool, Reshape, Image, Loss, Entropy:
 		d[0] = true
 	}
 	return d
@@ -224,6 +227,8 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 		add(0, ImageGrad, a, 4, dy)
 	case Loss:
 		add(0, LossGrad, o.Attr, 4, in[0], in[1], dy)
+	case Entropy:
+		add(0, EntropyGrad, o.Attr, in[0].Dims(), in[0], in[1], dy)
 	default:
 		err = fmt.Errorf("%s has no derivative", o)
 	}

@@ -137,6 +137,8 @@ func TestGradients(t *testing.T) {
 		{"mse", [][]int{{2, 3, 4, 2}, {2, 3, 4, 2}}, loss(kernel.MSE, 0), 1, true},
 		{"mae", [][]int{{2, 3, 4, 2}, {2, 3, 4, 2}}, loss(kernel.MAE, 0), 1, true},
 		{"mse+ssim", [][]int{{2, 12, 11, 2}, {2, 12, 11, 2}}, loss(kernel.MSESSIM, 0.5), 1, true},
+		{"cross-entropy of maps", [][]int{{2, 3, 2, 4}, {2, 3, 2}}, binary(op.CrossEntropy), 1, false},
+		{"cross-entropy of rows", [][]int{{5, 3}, {5}}, binary(op.CrossEntropy), 1, false},
 		{"mse+ssim of small images", [][]int{{2, 4, 7, 1}, {2, 4, 7, 1}}, loss(kernel.MSESSIM, 0.9), 1, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,6 +157,11 @@ func TestGradients(t *testing.T) {
 				}
 				if strings.HasPrefix(tt.name, "mse+ssim") {
 					x = random(r, len(x), 0, 1) // images
+				}
+				if strings.HasPrefix(tt.name, "cross-entropy") && i == 1 {
+					for j := range x {
+						x[j] = float32(j % 3) // classes
+					}
 				}
 				nodes, data = append(nodes, n), append(data, x)
 				if err := G.Let(n, value(s, x)); err != nil {
@@ -235,6 +242,8 @@ func TestWrongShapes(t *testing.T) {
 		"pool of odd sides":       func() (*G.Node, error) { return op.MaxPool(in("o", 2, 3, 4, 1)) },
 		"crop beyond the image":   func() (*G.Node, error) { return op.ToImage(x, 5, 4, false) },
 		"loss of different sizes": func() (*G.Node, error) { return op.LossOf(x, in("t", 2, 4, 4, 1), kernel.MSE, 0) },
+		"classes of other pixels": func() (*G.Node, error) { return op.CrossEntropy(x, in("c", 2, 4, 3)) },
+		"classes of a volume":     func() (*G.Node, error) { return op.CrossEntropy(in("v", 2, 3, 4), in("d", 2, 3)) },
 		"product of other widths": func() (*G.Node, error) { return op.MatMul(in("r", 2, 3), in("m", 4, 2)) },
 	} {
 		if _, err := f(); err == nil {

@@ -90,6 +90,16 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 	case Loss:
 		p := plain(0)
 		dst[0] = float32(r.Loss(ws, result4(shapes[0]), p, plain(1), o.loss(p)).Loss)
+	case Entropy:
+		dst[0] = float32(o.entropy(kernel.Map{}, in[0], shapes[0], in[1]))
+	case EntropyGrad:
+		n, c := shapes[0].TotalSize()/shapes[0][len(shapes[0])-1], shapes[0][len(shapes[0])-1]
+		o.entropy(kernel.Vector(dst, n, c), in[0], shapes[0], in[1])
+		if g := in[2][0]; g != 1 {
+			for i := range dst {
+				dst[i] *= g
+			}
+		}
 	case LossGrad:
 		p, dp := plain(0), result()
 		r.Loss(ws, dp, p, plain(1), o.loss(p))

@@ -67,6 +67,11 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 	case Loss:
 		_, err := fits(x.Eq(in[1]))
 		return tensor.ScalarShape(), err
+	case Entropy:
+		_, err := fits(x[:len(x)-1].Eq(in[1]))
+		return tensor.ScalarShape(), err
+	case EntropyGrad:
+		return fits(x[:len(x)-1].Eq(in[1]), x.Clone()...)
 	case LossGrad:
 		return fits(x.Eq(in[1]), x.Clone()...)
 	}

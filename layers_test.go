@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"study/pruner":       {"study"},
 	"study/studytest":    {"study"},
 	"storage":            {"study"},
-	"trainer":            {"study", "trainer/dataset", "trainer/model"},
+	"trainer":            {"study", "trainer/dataset", "trainer/kernel", "trainer/model"},
 	"trainer/dataset":    {"study"},
 	"trainer/kernel":     {},
 	"trainer/op":         {"trainer/kernel"},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sweep/trainer/dataset"
+	"sweep/trainer/kernel"
 	"sweep/trainer/model"
 )
 
@@ -79,6 +80,9 @@ type Evaluation struct {
 	Codes []float32
 	// Reconstructions is (images, H, W, C) in [0, 1], cropped to the image's own size, nil unless wanted.
 	Reconstructions []float32
+	// Classes stands in place of Reconstructions for a network on labels: what each pixel, (images, H, W), or each image
+	// is taken for.
+	Classes []byte
 }
 
 // Sums are totals over images and values, so that they can be added over batches and devices in a fixed order.
@@ -90,6 +94,11 @@ type Sums struct {
 	AE     float64 // absolute errors
 	SSIM   float64 // each image's SSIM (mean over channels and windows)
 	Within int     // values within 1/20 of the truth
+
+	// Of a network on labels, whose Values are labels (the other sums are 0): those that are right, and of each class of a
+	// segmentation the pixels that are of it and taken for it, and of it or taken for it.
+	Right               int
+	Intersection, Union [kernel.MaxMaskClasses]int
 }
 
 // Report is a slot that has halted.

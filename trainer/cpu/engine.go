@@ -163,7 +163,12 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 	}
 	var out trainer.Evaluation
 	size := s.c.Height * s.c.Width * s.c.Channels
-	if want.Reconstructions {
+	labels := s.c.LabelsEach()
+	switch {
+	case !want.Reconstructions:
+	case labels > 0:
+		out.Classes = make([]byte, len(images)*labels)
+	default:
 		out.Reconstructions = make([]float32, len(images)*size)
 	}
 	for at := 0; at < len(images); at += s.c.Batch {
@@ -179,7 +184,11 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 		if want.Codes {
 			out.Codes = append(out.Codes, s.forward.Code(len(batch))...)
 		}
-		if want.Reconstructions {
+		switch {
+		case !want.Reconstructions:
+		case labels > 0:
+			s.forward.Classes(out.Classes[at*labels:][:len(batch)*labels], len(batch))
+		default:
 			kernel.Reconstruct(out.Reconstructions[at*size:][:len(batch)*size], s.forward.Output(len(batch)), s.forward.Program().Loss)
 		}
 	}

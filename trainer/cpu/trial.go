@@ -135,7 +135,7 @@ func (t *trial) optimise(k kernel.Kernels) error {
 
 // batch names images of a set for a run outside of training.
 func (t *trial) batch(set *dataset.Images, images []int) plan.Batch {
-	return plan.Batch{Pixels: set.Pixels, Images: images, Seed: t.c.Seed, Replicate: t.c.Replicate}
+	return plan.Batch{Pixels: set.Pixels, Labels: labels(t.c.Config, set), Images: images, Seed: t.c.Seed, Replicate: t.c.Replicate}
 }
 
 func (t *trial) validate() error {
@@ -184,4 +184,9 @@ func add(to *trainer.Sums, s kernel.Sums) {
 	to.AE += s.AE
 	to.SSIM += s.SSIM
 	to.Within += s.Within
+	to.Right += s.Right
+	for i := range s.Union {
+		to.Intersection[i] += s.Intersection[i]
+		to.Union[i] += s.Union[i]
+	}
 }

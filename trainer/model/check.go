@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sweep/trainer/kernel"
 )
 
 // The words of the contract's parameters that are built.
@@ -15,7 +17,8 @@ var (
 	upsamples         = []string{"k2"}
 	norms             = []string{"none"}
 	variants          = []string{"plain"}
-	tasks             = []string{"reconstruct"}
+	tasks             = []string{"reconstruct", Segment, Classify}
+	freezes           = []string{"none", "encoder"}
 	inits             = []string{"auto"}
 )
 
@@ -65,7 +68,11 @@ func (c Config) Check() error {
 	word("upsample", c.Upsample, upsamples)
 	word("activation", c.Activation, activations)
 	word("output_activation", c.OutputActivation, outputActivations)
-	word("loss", c.Loss, losses)
+	if c.Labelled() {
+		word("loss", c.Loss, []string{"cross_entropy"})
+	} else {
+		word("loss", c.Loss, losses)
+	}
 	// These came later: empty is the default, so that a description from before them is still one.
 	optional := func(name, value string, words []string) {
 		if value != "" {
@@ -76,6 +83,8 @@ func (c Config) Check() error {
 	optional("variant", c.Variant, variants)
 	optional("task", c.Task, tasks)
 	optional("init", c.Init, inits)
+	optional("freeze", c.Freeze, freezes)
+	errs = append(errs, c.checkLabels()...)
 	if c.DropoutConv != 0 || c.DropoutDense != 0 {
 		bad("dropout is not built yet")
 	}
@@ -88,4 +97,25 @@ func log2(n int) int {
 		d++
 	}
 	return d
+}
+
+// maxClasses is how many classes a byte can name.
+const maxClasses = 256
+
+// checkLabels reports what keeps c from being trained on classes.
+func (c Config) checkLabels() (errs []error) {
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch {
+	case c.Task == Segment && (c.Classes < 2 || c.Classes > kernel.MaxMaskClasses):
+		bad("task segment on a data set whose pixels have %d classes: use one with masks of 2 to %d classes, such as shapes", c.Classes, kernel.MaxMaskClasses)
+	case c.Task == Classify && (c.Classes < 2 || c.Classes > maxClasses):
+		bad("a classifier on a data set of %d classes: use one with labels of 2 to %d classes", c.Classes, maxClasses)
+	}
+	if c.Freeze == "encoder" && c.Task != Classify {
+		bad("freeze encoder is for the trainer classifier, not for task %s", c.Task)
+	}
+	if c.Task == Segment && (c.Variant == "denoising" || c.Variant == "variational") {
+		bad("variant %s makes images, and task segment makes none: use another variant", c.Variant)
+	}
+	return errs
 }

@@ -37,6 +37,18 @@ func TestCheck(t *testing.T) {
 		{"loss", func(c *model.Config) { c.Loss = "ssim" }, "loss"},
 		{"upsample", func(c *model.Config) { c.Upsample = "k3" }, "upsample"},
 		{"weight", func(c *model.Config) { c.SSIMWeight = math.NaN() }, "ssim_weight NaN"},
+		{"segment", func(c *model.Config) { c.Task, c.Loss, c.Classes = "segment", "cross_entropy", 11 }, ""},
+		{"segment without masks", func(c *model.Config) { c.Task, c.Loss = "segment", "cross_entropy" }, "use one with masks of 2 to 16 classes"},
+		{"segment with a loss", func(c *model.Config) { c.Task, c.Classes = "segment", 11 }, "loss"},
+		{"segment by noise", func(c *model.Config) {
+			c.Task, c.Loss, c.Classes, c.Variant = "segment", "cross_entropy", 11, "denoising"
+		}, "task segment makes none"},
+		{"classify", func(c *model.Config) {
+			c.Task, c.Loss, c.Classes, c.Freeze = "classify", "cross_entropy", 256, "encoder"
+		}, ""},
+		{"classify one class", func(c *model.Config) { c.Task, c.Loss, c.Classes = "classify", "cross_entropy", 1 }, "labels of 2 to 256"},
+		{"freeze", func(c *model.Config) { c.Freeze = "encoder" }, "freeze encoder is for the trainer classifier"},
+		{"freeze what", func(c *model.Config) { c.Freeze = "decoder" }, "freeze"},
 		{"empty image", func(c *model.Config) { c.Width = 0 }, "has no values"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,5 +1,7 @@
 package model
 
+import "strings"
+
 // Config describes a convolutional autoencoder. Names and meanings are those of the parameters of the sweep file. A word
 // that is empty is the default, which stands first.
 type Config struct {
@@ -19,13 +21,47 @@ type Config struct {
 	DropoutConv  float64 `json:",omitempty"` // share of values dropped after a stage of convolution, 0 … 1
 	DropoutDense float64 `json:",omitempty"` // share dropped around the bottleneck
 	Variant      string  `json:",omitempty"` // plain
-	Task         string  `json:",omitempty"` // reconstruct
+	Task         string  `json:",omitempty"` // reconstruct, segment; classify of the trainer classifier
 	Init         string  `json:",omitempty"` // auto
 
 	Noise      string  `json:",omitempty"` // of the variant denoising
 	NoiseLevel float64 `json:",omitempty"`
 	Beta       float64 `json:",omitempty"` // of the variant variational
 	Classes    int     `json:",omitempty"` // of labels; 0: the network sees none
+	Freeze     string  `json:",omitempty"` // none; encoder: only the head of a classifier is trained
+}
+
+// The tasks of networks that are trained on labels.
+const (
+	Segment  = "segment"  // the class of each pixel: the output is (H, W, Classes) logits
+	Classify = "classify" // the class of an image: encoder and head, the output is Classes logits
+)
+
+// Labelled reports whether the network of c is trained on classes, and so by cross-entropy, the loss of that name.
+func (c Config) Labelled() bool { return c.Task == Segment || c.Task == Classify }
+
+// LabelsEach is how many labels an image has: 0, 1, or one for each pixel.
+func (c Config) LabelsEach() int {
+	switch c.Task {
+	case Segment:
+		return c.Height * c.Width
+	case Classify:
+		return 1
+	}
+	return 0
+}
+
+// outputs is the number of channels of the output.
+func (c Config) outputs() int {
+	if c.Labelled() {
+		return c.Classes
+	}
+	return c.Channels
+}
+
+// frozen reports whether l is a layer that training leaves as it is: its weights are buffers, and it behaves as in use.
+func (c Config) frozen(l Layer) bool {
+	return c.Freeze == "encoder" && strings.HasPrefix(l.Name, "enc.")
 }
 
 // Weight is one array of a network, in the layout that every engine shares.

@@ -50,11 +50,20 @@ func (c Config) Layers() []Layer {
 	for i := range c.Depth {
 		x = d.encoderStage(i, x)
 	}
-	x = d.bottleneck(x)
-	for i := c.Depth - 1; i >= 0; i-- {
-		x = d.decoderStage(i, x)
+	if c.Task == Classify {
+		d.dense(d.code(x), "head", c.Classes, "none")
+	} else {
+		x = d.bottleneck(x)
+		for i := c.Depth - 1; i >= 0; i-- {
+			x = d.decoderStage(i, x)
+		}
+		d.image(x)
 	}
-	d.image(x)
+	for _, l := range d.list {
+		for i := range l.Weights {
+			l.Weights[i].Buffer = l.Weights[i].Buffer || c.frozen(l)
+		}
+	}
 	return d.list
 }
 
@@ -85,11 +94,7 @@ func (d *describer) encoderStage(i, x int) int {
 // bottleneck goes from the deepest map through the code back to a map of the same sizes.
 func (d *describer) bottleneck(x int) int {
 	h, w, ch := d.list[x].H, d.list[x].W, d.list[x].C
-	flat := d.on(x, FlattenLayer, "enc.flat")
-	flat.H, flat.W, flat.C = 0, 0, h*w*ch
-	x = d.add(flat)
-	x = d.dense(x, "enc.dense", d.c.Latent, "none")
-	d.list[x].Code = true
+	x = d.code(x)
 	x = d.dense(x, "dec.dense", h*w*ch, d.c.Activation)
 	x = d.activate(x, d.c.Activation)
 	m := d.on(x, MapLayer, "dec.map")
@@ -97,9 +102,21 @@ func (d *describer) bottleneck(x int) int {
 	return d.add(m)
 }
 
+// code goes from the deepest map to the code.
+func (d *describer) code(x int) int {
+	flat := d.on(x, FlattenLayer, "enc.flat")
+	flat.H, flat.W, flat.C = 0, 0, flat.H*flat.W*flat.C
+	x = d.dense(d.add(flat), "enc.dense", d.c.Latent, "none")
+	d.list[x].Code = true
+	return x
+}
+
 // decoderStage doubles the sides: transposed convolution, activation; the last one has the output's.
 func (d *describer) decoderStage(i, x int) int {
-	out, act := d.c.Channels, d.c.OutputActivation
+	out, act := d.c.outputs(), d.c.OutputActivation
+	if d.c.Labelled() {
+		act = "none" // logits
+	}
 	if i > 0 {
 		out, act = d.c.Filters[i-1], d.c.Activation
 	}
@@ -154,12 +171,15 @@ func (d *describer) pool(x int, name string) int {
 
 // image crops and brings the output into the images' range where that is needed.
 func (d *describer) image(x int) int {
-	signed := d.c.OutputActivation == "tanh"
+	signed := d.c.OutputActivation == "tanh" && !d.c.Labelled()
 	if l := d.list[x]; !signed && l.H == d.c.Height && l.W == d.c.Width {
 		return x
 	}
 	l := d.on(x, ImageLayer, "image")
-	l.H, l.W, l.Act = d.c.Height, d.c.Width, d.c.OutputActivation
+	l.H, l.W = d.c.Height, d.c.Width
+	if l.Act = "none"; signed {
+		l.Act = "tanh"
+	}
 	return d.add(l)
 }
 

@@ -19,10 +19,10 @@ type Network struct {
 	Graph  *G.ExprGraph
 
 	Input  *G.Node // (Batch, Hp, Wp, C): images in 0 … 1, zero right and below of their own size (see [Config.Padded])
-	Target *G.Node // (Batch, H, W, C): what Output should be
+	Target *G.Node // (Batch, H, W, C): what Output should be; of a network on labels the classes, (Batch, H, W) or (Batch)
 
 	Code   *G.Node // (Batch, Latent)
-	Output *G.Node // (Batch, H, W, C), in the images' own range
+	Output *G.Node // (Batch, H, W, C), in the images' own range; logits, (Batch, H, W, Classes) or (Batch, Classes)
 	Loss   *G.Node // scalar
 
 	Weights G.Nodes // in the order of Config.Weights
@@ -66,14 +66,21 @@ func build(c Config, batch int, training bool) (*Network, error) {
 // builder adds nodes until the first error.
 type builder struct {
 	net      *Network
-	training bool
+	training bool               // of the layer at work
 	weight   map[string]*G.Node // by name
 	err      error
 }
 
 func (b *builder) forward() {
 	c, n := b.net.Config, b.net.Batch
-	b.net.Target = b.input("target", n, c.Height, c.Width, c.Channels)
+	switch c.Task {
+	case Segment:
+		b.net.Target = b.input("target", n, c.Height, c.Width)
+	case Classify:
+		b.net.Target = b.input("target", n)
+	default:
+		b.net.Target = b.input("target", n, c.Height, c.Width, c.Channels)
+	}
 	for _, w := range c.Weights() {
 		node := b.input(w.Name, w.Shape...)
 		b.weight[w.Name] = node
@@ -84,7 +91,9 @@ func (b *builder) forward() {
 	}
 	layers := c.Layers()
 	nodes := make([]*G.Node, len(layers))
+	training := b.training
 	for i, l := range layers {
+		b.training = training && !c.frozen(l)
 		in := make([]*G.Node, len(l.In))
 		for j, from := range l.In {
 			in[j] = nodes[from]
@@ -101,6 +110,10 @@ func (b *builder) forward() {
 		}
 	}
 	b.net.Output = nodes[len(nodes)-1]
+	if c.Labelled() {
+		b.net.Loss = b.add(op.CrossEntropy(b.net.Output, b.net.Target))
+		return
+	}
 	loss, err := kernel.ParseLoss(c.Loss)
 	if err != nil {
 		b.err = err

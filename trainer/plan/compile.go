@@ -183,9 +183,13 @@ func (c *compiler) plan(n *G.Node) {
 		c.view(n, in[0])
 	case op.Loss, op.LossGrad:
 		c.loss(n, in)
+	case op.Entropy, op.EntropyGrad:
+		c.entropy(n, in)
 	case op.Image:
 		for _, u := range c.users[n] {
-			if k := kindOf(u); k != op.Loss && k != op.LossGrad {
+			switch k := kindOf(u); k {
+			case op.Loss, op.LossGrad, op.Entropy, op.EntropyGrad:
+			default:
 				c.failf("%s reads it, not a loss", k)
 			}
 		}

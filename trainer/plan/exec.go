@@ -66,7 +66,7 @@ func (e *Exec) Program() *Program { return e.p }
 // Batch names the images of a run, and what its random numbers are keyed by.
 type Batch struct {
 	Pixels []byte // a set of images of the network's own size, NHWC
-	Labels []byte // of the set's images, or of their pixels; nil where the network sees none
+	Labels []byte // of the set's images, or of their pixels, each below Config.Classes; not read where the network needs none
 	Images []int  // indices into the set, at most the program's batch
 
 	Seed      uint64
@@ -88,6 +88,9 @@ func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
 	case len(pixels)%size != 0:
 		return kernel.Sums{}, fmt.Errorf("run images: %d bytes are no set of images of %dx%dx%d", len(pixels), c.Height, c.Width, c.Channels)
 	}
+	if want := len(pixels) / size * e.p.Labels; len(b.Labels) != want && want > 0 {
+		return kernel.Sums{}, fmt.Errorf("run images: the set has %d labels, the network needs %d", len(b.Labels), want)
+	}
 	for _, i := range images {
 		if i < 0 || i >= len(pixels)/size {
 			return kernel.Sums{}, fmt.Errorf("run image %d: the set has %d", i, len(pixels)/size)
@@ -103,6 +106,8 @@ func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
 			sums = e.k.Loss(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
 		case Evaluate:
 			sums = e.k.Evaluate(e.ws, e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
+		case Entropy:
+			sums = e.entropy(s, &b)
 		default:
 			e.step(s, n, w, g)
 		}

@@ -74,7 +74,11 @@ func tape(t testing.TB, net *model.Network, weights [][]float32, set *dataset.Im
 		}
 	}
 	let(net.Input, in.Pixels(nil))
-	let(net.Target, target.Pixels(nil))
+	if c.Labelled() {
+		let(net.Target, classes(c, set, idx))
+	} else {
+		let(net.Target, target.Pixels(nil))
+	}
 	for i, w := range weights {
 		let(net.Weights[i], w)
 	}
@@ -226,15 +230,15 @@ func compare(t *testing.T, title string, set *dataset.Images, weights [][]float3
 				w, g := block(train.Layout, weights), train.Layout.NewBlock()
 				before := append([]float32(nil), w...)
 				for range 2 { // the second run finds the arena dirty
-					sums, err := e.Run(w, g, plan.Batch{Pixels: set.Pixels, Images: idx})
+					sums, err := e.Run(w, g, plan.Batch{Pixels: set.Pixels, Labels: labelsOf(c, set), Images: idx})
 					if err != nil {
 						t.Fatal(err)
 					}
 					near(t, "loss", []float32{float32(sums.Loss)}, []float32{want.loss}, tolerance)
-					for i, s := range train.Layout.Weights {
-						near(t, "gradient of "+s.Name, train.Layout.Of(g, i), want.grads[i], tolerance)
+					for i, grad := range want.grads {
+						near(t, "gradient of "+train.Layout.Weights[i].Name, train.Layout.Of(g, i), grad, tolerance)
 					}
-					sums, err = f.Run(w, nil, plan.Batch{Pixels: set.Pixels, Images: idx})
+					sums, err = f.Run(w, nil, plan.Batch{Pixels: set.Pixels, Labels: labelsOf(c, set), Images: idx})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -251,6 +255,9 @@ func compare(t *testing.T, title string, set *dataset.Images, weights [][]float3
 }
 
 func cropped(m kernel.Map, c model.Config) []float32 {
+	if c.Labelled() {
+		return logits(m, c)
+	}
 	var out []float32
 	for n := range m.N {
 		for y := range c.Height {

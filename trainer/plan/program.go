@@ -29,6 +29,7 @@ const (
 	PoolGrad     Kind = "pool.grad"     // Dst: Src where Arg says, 0 elsewhere
 	Loss         Kind = "loss"          // Src against Ref; Dst: gradient by Src
 	Evaluate     Kind = "evaluate"      // Src against Ref, sums only
+	Entropy      Kind = "entropy"       // softmax of Src against the labels; Dst, unless None: gradient by Src
 )
 
 // Kinds lists the steps that an [Exec] runs.
@@ -36,7 +37,7 @@ func Kinds() []string {
 	var out []string
 	for _, k := range []Kind{
 		Gather, Conv, ConvPool, ConvData, ConvWeights, ConvT, ConvTData, ConvTWeights, Dense, DenseData, DenseWeights,
-		ActGrad, Pool, PoolGrad, Loss, Evaluate,
+		ActGrad, Pool, PoolGrad, Loss, Evaluate, Entropy,
 	} {
 		out = append(out, string(k))
 	}
@@ -85,6 +86,7 @@ type Program struct {
 
 	Input  int // value: the images
 	Code   int // value: (1, 1, Latent) of a forward plan, else None
+	Labels int // how many of them an image has: 0, 1 or one for each pixel
 	Output int // value: the network's output before cropping; a training plan does not keep it to the end
 
 	Floats, Bytes int // of the arena

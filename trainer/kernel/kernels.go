@@ -117,8 +117,12 @@ type Kernels interface {
 	Conv(ws *Workspace, dst, x Map, w, b []float32, k int, act Activation)
 	// ConvPool is a convolution, MaxPool, then act, which being monotone gives what pooling after it would:
 	// dst (N, H/2, W/2, co), x (N, H, W, ci), arg as in MaxPool, of the values before act.
-	// Its gradient: ActivationBackward on dst's, then MaxPoolBackward, then those of Conv.
+	// Its gradient: ActivationBackward on dst's, then ConvPoolBackward.
 	ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32, k int, act Activation)
+	// ConvPoolBackward is the gradient of ConvPool before the activation: with respect to w and b, which are overwritten,
+	// and with respect to x, unless dx has no data: dy (N, H/2, W/2, co) with its places arg, dx and x (N, H, W, ci), x
+	// with Pad ≥ k/2 and slack. It is what MaxPoolBackward and those of Conv come to.
+	ConvPoolBackward(ws *Workspace, dx Map, dw, db []float32, x, dy Map, arg []byte, w []float32, k int)
 	// ConvBackwardData is the gradient of Conv with respect to x, before the activation:
 	// dx (N, H, W, ci), dy (N, H, W, co) with Pad ≥ k/2.
 	ConvBackwardData(ws *Workspace, dx, dy Map, w []float32, k int)

@@ -40,6 +40,17 @@ func (r reference) ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []fl
 	r.Activate(act, dst)
 }
 
+func (r reference) ConvPoolBackward(ws *Workspace, dx Map, dw, db []float32, x, dy Map, arg []byte, w []float32, k int) {
+	checkConvPoolBackward(dx, dw, db, x, dy, arg, w, k)
+	ws.reset()
+	full := MapOn(ws.floats(Floats(x.N, x.H, x.W, dy.C, k/2)), x.N, x.H, x.W, dy.C, k/2)
+	r.MaxPoolBackward(full, dy, arg)
+	r.ConvBackwardWeights(ws, dw, db, x, full, k)
+	if dx.Data != nil {
+		r.ConvBackwardData(ws, dx, full, w, k)
+	}
+}
+
 func (reference) ConvBackwardData(_ *Workspace, dx, dy Map, w []float32, k int) {
 	checkConv(dx, dy, w, k)
 	for n := range dx.N {

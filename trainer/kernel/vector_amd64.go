@@ -15,6 +15,12 @@ func poolAVX2(dst *float32, arg *byte, upper, lower *float32, pixels, c int)
 func unpoolAVX2(upper, lower, dy *float32, arg *byte, pixels, c int)
 
 //go:noescape
+func windowsAVX2(sums, x *float32, list *entry, n, rows, row, vectors int)
+
+//go:noescape
+func spreadAVX2(image, w *float32, list *entry, n, rows, row, vectors int)
+
+//go:noescape
 func addPixelsAVX2(sums, src *float32, pixels, c int)
 
 //go:noescape

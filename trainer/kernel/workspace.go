@@ -5,16 +5,23 @@ package kernel
 type Workspace struct {
 	f32 scratch[float32]
 	f64 scratch[float64]
-	p   panel // of the tile at work; here, so that it does not escape anew at each call
+	// What a pooled gradient holds: see fast.ConvPoolBackward.
+	entries scratch[entry]
+	counts  scratch[int32]
+	p       panel // of the tile at work; here, so that it does not escape anew at each call
 }
 
 // Bytes is the memory that it holds.
-func (ws *Workspace) Bytes() int { return 4*len(ws.f32.buf) + 8*len(ws.f64.buf) }
+func (ws *Workspace) Bytes() int {
+	return 4*(len(ws.f32.buf)+len(ws.counts.buf)) + 8*(len(ws.f64.buf)+len(ws.entries.buf))
+}
 
 // reset starts a call: all that was taken before is given back.
 func (ws *Workspace) reset() {
 	ws.f32.reset()
 	ws.f64.reset()
+	ws.entries.reset()
+	ws.counts.reset()
 }
 
 // floats takes n floats for the rest of the call; their contents are arbitrary.

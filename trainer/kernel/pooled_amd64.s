@@ -1,0 +1,275 @@
+#include "textflag.h"
+
+// Both loops walk a list of (place int32, value float32), eight bytes each, and add windows of rows rows.
+
+// func windowsAVX2(sums, x *float32, list *entry, n, rows, row, vectors int)
+//
+// sums (rows, vectors·8) += Σ value · x[place + r·row …] over the list, n ≥ 1. Row by row, twelve vectors at a time, six, two or
+// one, whose sums stay in registers; windows of three rows of at most two vectors go through the list once.
+TEXT ·windowsAVX2(SB), NOSPLIT, $0-56
+	MOVQ sums+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ rows+32(FP), R8
+	MOVQ row+40(FP), R9
+	SHLQ $2, R9
+
+	CMPQ R8, $3
+	JNE  nextrow
+	MOVQ vectors+48(FP), R10
+	CMPQ R10, $2
+	JEQ  threetwo
+	CMPQ R10, $1
+	JEQ  threeone
+
+nextrow:
+	MOVQ vectors+48(FP), R10
+	MOVQ SI, BX
+
+block:
+	MOVQ list+16(FP), DX
+	MOVQ n+24(FP), CX
+	CMPQ R10, $12
+	JGE  twelve
+	CMPQ R10, $6
+	JGE  six
+	CMPQ R10, $2
+	JGE  two
+
+	VMOVUPS (DI), Y0
+one1:
+	MOVLQSX      (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	VFMADD231PS  (BX)(AX*4), Y15, Y0
+	ADDQ         $8, DX
+	DECQ         CX
+	JNZ          one1
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, DI
+	ADDQ    $32, BX
+	SUBQ    $1, R10
+	JMP     blockdone
+
+two:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+two1:
+	MOVLQSX      (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	VFMADD231PS  (BX)(AX*4), Y15, Y0
+	VFMADD231PS  32(BX)(AX*4), Y15, Y1
+	ADDQ         $8, DX
+	DECQ         CX
+	JNZ          two1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, BX
+	SUBQ    $2, R10
+	JMP     blockdone
+
+six:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+six1:
+	MOVLQSX      (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	LEAQ         (BX)(AX*4), AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	ADDQ         $8, DX
+	DECQ         CX
+	JNZ          six1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	ADDQ    $192, DI
+	ADDQ    $192, BX
+	SUBQ    $6, R10
+	JMP     blockdone
+
+twelve:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VMOVUPS 192(DI), Y6
+	VMOVUPS 224(DI), Y7
+	VMOVUPS 256(DI), Y8
+	VMOVUPS 288(DI), Y9
+	VMOVUPS 320(DI), Y10
+	VMOVUPS 352(DI), Y11
+twelve1:
+	MOVLQSX      (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	LEAQ         (BX)(AX*4), AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	VFMADD231PS  256(AX), Y15, Y8
+	VFMADD231PS  288(AX), Y15, Y9
+	VFMADD231PS  320(AX), Y15, Y10
+	VFMADD231PS  352(AX), Y15, Y11
+	ADDQ         $8, DX
+	DECQ         CX
+	JNZ          twelve1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VMOVUPS Y6, 192(DI)
+	VMOVUPS Y7, 224(DI)
+	VMOVUPS Y8, 256(DI)
+	VMOVUPS Y9, 288(DI)
+	VMOVUPS Y10, 320(DI)
+	VMOVUPS Y11, 352(DI)
+	ADDQ    $384, DI
+	ADDQ    $384, BX
+	SUBQ    $12, R10
+
+blockdone:
+	TESTQ R10, R10
+	JNZ   block
+	ADDQ  R9, SI
+	DECQ  R8
+	JNZ   nextrow
+	VZEROUPPER
+	RET
+
+threetwo:
+	LEAQ    (SI)(R9*1), R11
+	LEAQ    (SI)(R9*2), R12
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+threetwo1:
+	MOVLQSX      (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	VFMADD231PS  (SI)(AX*4), Y15, Y0
+	VFMADD231PS  32(SI)(AX*4), Y15, Y1
+	VFMADD231PS  (R11)(AX*4), Y15, Y2
+	VFMADD231PS  32(R11)(AX*4), Y15, Y3
+	VFMADD231PS  (R12)(AX*4), Y15, Y4
+	VFMADD231PS  32(R12)(AX*4), Y15, Y5
+	ADDQ         $8, DX
+	DECQ         CX
+	JNZ          threetwo1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VZEROUPPER
+	RET
+
+threeone:
+	LEAQ    (SI)(R9*1), R11
+	LEAQ    (SI)(R9*2), R12
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+threeone1:
+	MOVLQSX      (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	VFMADD231PS  (SI)(AX*4), Y15, Y0
+	VFMADD231PS  (R11)(AX*4), Y15, Y1
+	VFMADD231PS  (R12)(AX*4), Y15, Y2
+	ADDQ         $8, DX
+	DECQ         CX
+	JNZ          threeone1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VZEROUPPER
+	RET
+
+// One vector of a window: Y15 · w, added to the image.
+#define SPREAD(D, Y) \
+	VMOVUPS     D(BX), Y          \
+	VFMADD213PS D(AX), Y15, Y     \
+	VMOVUPS     Y, D(AX)
+
+// func spreadAVX2(image, w *float32, list *entry, n, rows, row, vectors int)
+//
+// image[place + r·row …] += value · w (rows, vectors·8), entry by entry, n ≥ 1. The sums lie in memory, since windows overlap;
+// six vectors at a time, then one.
+TEXT ·spreadAVX2(SB), NOSPLIT, $0-56
+	MOVQ image+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ list+16(FP), DX
+	MOVQ n+24(FP), CX
+	MOVQ row+40(FP), R9
+	SHLQ $2, R9
+
+spreadentry:
+	MOVLQSX      (DX), R11
+	VBROADCASTSS 4(DX), Y15
+	LEAQ         (DI)(R11*4), R12
+	MOVQ         SI, BX
+	MOVQ         rows+32(FP), R8
+
+spreadrow:
+	MOVQ R12, AX
+	MOVQ vectors+48(FP), R10
+	SUBQ $6, R10
+	JLT  spreadrest
+
+spreadsix:
+	SPREAD(0, Y0)
+	SPREAD(32, Y1)
+	SPREAD(64, Y2)
+	SPREAD(96, Y3)
+	SPREAD(128, Y4)
+	SPREAD(160, Y5)
+	ADDQ $192, AX
+	ADDQ $192, BX
+	SUBQ $6, R10
+	JGE  spreadsix
+
+spreadrest:
+	ADDQ $6, R10
+	JZ   spreadrowdone
+
+spreadone:
+	SPREAD(0, Y0)
+	ADDQ $32, AX
+	ADDQ $32, BX
+	DECQ R10
+	JNZ  spreadone
+
+spreadrowdone:
+	ADDQ R9, R12
+	DECQ R8
+	JNZ  spreadrow
+	ADDQ $8, DX
+	DECQ CX
+	JNZ  spreadentry
+	VZEROUPPER
+	RET

@@ -10,7 +10,7 @@ type entry struct {
 
 // listLength is about how many entries a channel's list may hold: enough that the loops over it run, few enough that the
 // lists of all channels stay in the second-level cache.
-const listLength = 64
+const listLength = 32
 
 // ConvPoolBackward works on lists. Of the gradient between pooling and convolution three values of four are 0, and behind
 // a rectifier half of the rest: what is left is a list of (place, value) for each output channel, and both gradients are
@@ -21,7 +21,7 @@ func (f fast) ConvPoolBackward(ws *Workspace, dx Map, dw, db []float32, x, dy Ma
 	s := sparse{fast: f, x: x, k: k, ci: x.C, co: dy.C, numbers: k * x.C}
 	s.wide = (s.numbers + 7) &^ 7
 	s.images = min(max(1, listLength/(dy.H*dy.W)), max(1, dy.N))
-	s.length = s.images * dy.H * dy.W
+	s.length = s.images*dy.H*dy.W + 8 // a cache line more, or all lists would meet in a few sets of the cache
 	s.list, s.n = ws.entries.take(s.co*s.length), ws.counts.take(s.co)
 	s.sums = ws.floats(s.co * k * s.wide)
 	clear(s.sums)
@@ -102,7 +102,7 @@ func (s *sparse) packWeights(ws *Workspace, w []float32) {
 // gather lists the entries of some images, their places counted from the corner of the first one's border.
 func (s *sparse) gather(dy Map, arg []byte, n, images int) {
 	clear(s.n)
-	row, co := s.x.Row(), s.co
+	row, co, counts := s.x.Row(), s.co, s.n[:s.co]
 	corner := (s.x.Pad-s.k/2)*row + (s.x.Pad-s.k/2)*s.ci
 	step := [4]int32{0, int32(s.ci), int32(row), int32(row + s.ci)}
 	for i := range images {
@@ -111,7 +111,10 @@ func (s *sparse) gather(dy Map, arg []byte, n, images int) {
 				at := int32(i*s.x.Image() + corner + 2*y*row + 2*x*s.ci)
 				values := dy.Data[dy.At(n+i, y, x, 0):][:co]
 				places := arg[(((n+i)*dy.H+y)*dy.W+x)*co:][:co]
-				counts := s.n[:co]
+				if s.vector {
+					listAVX2(&s.list[0], &counts[0], &values[0], &places[0], &step, int(at), co, s.length)
+					continue
+				}
 				for c, v := range values {
 					s.list[c*s.length+int(counts[c])] = entry{at + step[places[c]&3], v}
 					// The entry counts if v is not 0: no branch, which would be a coin's toss.

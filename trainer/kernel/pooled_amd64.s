@@ -2,6 +2,42 @@
 
 // Both loops walk a list of (place int32, value float32), eight bytes each, and add windows of rows rows.
 
+// func listAVX2(list *entry, counts *int32, values *float32, places *byte, step *[4]int32, at, channels, length int)
+//
+// One pixel: appends (at + step[place], value) to each channel's list, which begins length entries after the one before, and
+// counts it where the value is not 0 (the sign of a zero is shifted out; NEG sets the carry for anything else).
+TEXT ·listAVX2(SB), NOSPLIT, $0-64
+	MOVQ list+0(FP), DI
+	MOVQ counts+8(FP), SI
+	MOVQ values+16(FP), DX
+	MOVQ places+24(FP), BX
+	MOVQ step+32(FP), R8
+	MOVQ at+40(FP), R9
+	MOVQ channels+48(FP), CX
+	MOVQ length+56(FP), R10
+	SHLQ $3, R10
+
+listone:
+	MOVL    (DX), AX
+	MOVBLZX (BX), R11
+	MOVL    (SI), R12
+	ANDL    $3, R11
+	MOVL    (R8)(R11*4), R11
+	ADDL    R9, R11
+	MOVL    R11, (DI)(R12*8)
+	MOVL    AX, 4(DI)(R12*8)
+	ADDL    AX, AX
+	NEGL    AX
+	ADCL    $0, R12
+	MOVL    R12, (SI)
+	ADDQ    $4, DX
+	INCQ    BX
+	ADDQ    $4, SI
+	ADDQ    R10, DI
+	DECQ    CX
+	JNZ     listone
+	RET
+
 // func windowsAVX2(sums, x *float32, list *entry, n, rows, row, vectors int)
 //
 // sums (rows, vectors·8) += Σ value · x[place + r·row …] over the list, n ≥ 1. Row by row, twelve vectors at a time, six, two or

@@ -15,6 +15,9 @@ func poolAVX2(dst *float32, arg *byte, upper, lower *float32, pixels, c int)
 func unpoolAVX2(upper, lower, dy *float32, arg *byte, pixels, c int)
 
 //go:noescape
+func listAVX2(list *entry, counts *int32, values *float32, places *byte, step *[4]int32, at, channels, length int)
+
+//go:noescape
 func windowsAVX2(sums, x *float32, list *entry, n, rows, row, vectors int)
 
 //go:noescape

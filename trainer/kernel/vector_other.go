@@ -11,6 +11,7 @@ func none() { panic("kernel: no vector code on this processor") }
 func tileAVX2(*panel)                                                                { none() }
 func poolAVX2(_ *float32, _ *byte, _, _ *float32, _, _ int)                          { none() }
 func unpoolAVX2(_, _, _ *float32, _ *byte, _, _ int)                                 { none() }
+func listAVX2(*entry, *int32, *float32, *byte, *[4]int32, int, int, int)             { none() }
 func windowsAVX2(_, _ *float32, _ *entry, _, _, _, _ int)                            { none() }
 func spreadAVX2(_, _ *float32, _ *entry, _, _, _, _ int)                             { none() }
 func addPixelsAVX2(_, _ *float32, _, _ int)                                          { none() }

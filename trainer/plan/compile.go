@@ -305,7 +305,8 @@ func (c *compiler) poolGrad(n, x, dy *G.Node) {
 	s := Step{Kind: PoolGrad, Src: c.of(dy), Arg: arg, Ref: None, W: None, B: None}
 	pooled := c.user(x, op.Pool)
 	end := n
-	if _, kept := c.value[x]; !kept && kindOf(x) == op.Act {
+	_, kept := c.value[x]
+	if !kept && kindOf(x) == op.Act {
 		g := c.sole(n, op.ActGrad)
 		if g == nil || len(c.users[dy]) != 1 {
 			c.failf("the activation's gradient does not follow it alone")
@@ -315,10 +316,45 @@ func (c *compiler) poolGrad(n, x, dy *G.Node) {
 		c.done[g] = true
 		c.later(g, func() { c.emit(c.slope(attr(g).Act, s.Src, c.of(pooled))) })
 	}
+	if !kept && c.convPoolGrad(end, s) {
+		return
+	}
 	c.later(end, func() {
 		s.Dst = c.newValue(end, "d.pool")
 		c.emit(s)
 	})
+}
+
+// convPoolGrad joins the way back through a pooling with the gradients of the convolution before it, dy being the gradient
+// by that convolution's result, when nothing else reads dy.
+func (c *compiler) convPoolGrad(dy *G.Node, s Step) bool {
+	weights, bias, data := c.user(dy, op.ConvWeights), c.user(dy, op.BiasGrad), c.user(dy, op.ConvData)
+	readers := 2
+	if data != nil {
+		readers = 3
+	}
+	if weights == nil || bias == nil || len(c.users[dy]) != readers {
+		return false
+	}
+	w, ok := c.grad[weights]
+	b, also := c.grad[bias]
+	if !ok || !also {
+		return false
+	}
+	s.Kind, s.Side, s.Dst, s.W, s.B = ConvPoolGrad, attr(weights).Side, None, w, b
+	c.done[weights], c.done[bias] = true, true
+	if data != nil {
+		c.done[data] = true
+	}
+	c.later(dy, func() {
+		s.Ref = c.of(c.inputs(weights)[0])
+		c.pad(s.Ref, s.Side/2)
+		if data != nil {
+			s.Dst = c.newValue(data, "d."+c.layer(w)+".in")
+		}
+		c.emit(s)
+	})
+	return true
 }
 
 func (c *compiler) slope(a kernel.Activation, dy, y int) Step {

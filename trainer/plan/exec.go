@@ -126,6 +126,12 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 		k.Conv(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Side, s.Act)
 	case ConvPool:
 		k.ConvPool(e.ws, e.m(s.Dst, n), e.arg(s, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Side, s.Act)
+	case ConvPoolGrad:
+		var dx kernel.Map
+		if s.Dst != None {
+			dx = e.m(s.Dst, n)
+		}
+		k.ConvPoolBackward(e.ws, dx, l.Of(g, s.W), l.Of(g, s.B), e.m(s.Ref, n), e.m(s.Src, n), e.arg(s, n), l.Of(w, s.W), s.Side)
 	case ConvData:
 		k.ConvBackwardData(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), s.Side)
 	case ConvWeights:

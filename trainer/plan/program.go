@@ -30,6 +30,9 @@ const (
 	Loss         Kind = "loss"          // Src against Ref; Dst: gradient by Src
 	Evaluate     Kind = "evaluate"      // Src against Ref, sums only
 	Entropy      Kind = "entropy"       // softmax of Src against the labels; Dst, unless None: gradient by Src
+
+	// The gradients of W, B and (Dst, unless None) of the input Ref of a ConvPool; Src: by its output, before Act.
+	ConvPoolGrad Kind = "conv+pool.grad"
 )
 
 // Kinds lists the steps that an [Exec] runs.
@@ -37,7 +40,7 @@ func Kinds() []string {
 	var out []string
 	for _, k := range []Kind{
 		Gather, Conv, ConvPool, ConvData, ConvWeights, ConvT, ConvTData, ConvTWeights, Dense, DenseData, DenseWeights,
-		ActGrad, Pool, PoolGrad, Loss, Evaluate, Entropy,
+		ActGrad, Pool, PoolGrad, Loss, Evaluate, Entropy, ConvPoolGrad,
 	} {
 		out = append(out, string(k))
 	}
@@ -150,7 +153,8 @@ func (p *Program) String() string {
 		if s.Dst != None {
 			fmt.Fprintf(&b, " %s", value(s.Dst))
 		}
-		if s.W != None && strings.HasSuffix(string(s.Kind), ".weights") {
+		gradient := s.Kind == ConvPoolGrad || strings.HasSuffix(string(s.Kind), ".weights")
+		if s.W != None && gradient {
 			fmt.Fprintf(&b, " d(%s)", strings.TrimSuffix(p.Layout.Weights[s.W].Name, ".weight"))
 		}
 		if s.Src != None {
@@ -159,7 +163,7 @@ func (p *Program) String() string {
 		if s.Ref != None {
 			fmt.Fprintf(&b, ", %s", value(s.Ref))
 		}
-		if s.W != None && !strings.HasSuffix(string(s.Kind), ".weights") {
+		if s.W != None && !gradient {
 			fmt.Fprintf(&b, ", %s", strings.TrimSuffix(p.Layout.Weights[s.W].Name, ".weight"))
 		}
 		b.WriteByte('\n')

@@ -39,6 +39,7 @@ type MetricDecl struct {
 	Direction Direction // which way is better; empty when neither is
 	Unbuilt   bool      // of the contract but not reported yet
 	Timing    bool      // measured by the clock, so no objective: it differs from run to run
+	Sparse    bool      // reported after some epochs only, so no objective: early stopping looks at every epoch
 	Doc       string
 }
 

@@ -22,8 +22,8 @@ func TestCatalogueDefaultsAreValues(t *testing.T) {
 		}
 	}
 	for _, m := range c.Metrics {
-		if m.Unbuilt != (m.Key == "val_probe_acc") {
-			t.Errorf("%s: Unbuilt is %v", m.Key, m.Unbuilt)
+		if m.Unbuilt || m.Sparse != (m.Key == "val_probe_acc") {
+			t.Errorf("%s: Unbuilt is %v, Sparse %v", m.Key, m.Unbuilt, m.Sparse)
 		}
 		if m.Timing != strings.HasSuffix(m.Key, "_s") {
 			t.Errorf("%s: Timing is %v", m.Key, m.Timing)

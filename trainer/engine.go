@@ -70,8 +70,9 @@ const (
 	Best
 )
 
-// Want says what an evaluation returns beside its sums.
-type Want struct{ Codes, Reconstructions bool }
+// Want says what an evaluation returns beside its sums. Where CodesOnly is set it returns nothing but codes, for the
+// time that the encoder takes.
+type Want struct{ Codes, Reconstructions, CodesOnly bool }
 
 // Evaluation is what a network makes of some images.
 type Evaluation struct {

@@ -69,6 +69,13 @@ func (w *worker) epoch(ctx context.Context, rep Report) error {
 	r := w.runs[rep.Slot]
 	r.unsettled = true
 	metrics := epochMetrics(rep)
+	if stripDue(rep.Epoch) && probed(r.config) {
+		acc, err := probe(ctx, w.engine, rep.Slot, Current, r.config)
+		if err != nil {
+			return err
+		}
+		metrics[probeKey] = acc
+	}
 	objective := r.grant.Spec.Objective
 	value, ok := metrics[objective.Name]
 	switch {
@@ -151,8 +158,14 @@ func (w *worker) complete(ctx context.Context, slot int, better bool) error {
 	if err != nil {
 		return err
 	}
+	metrics := r.summary()
+	if _, done := metrics[probeKey]; !done && probed(r.config) {
+		if metrics[probeKey], err = probe(ctx, w.engine, slot, which, r.config); err != nil {
+			return err
+		}
+	}
 	return w.finish(ctx, slot, study.Outcome{
-		State: study.Complete, Value: r.stop.Best, Metrics: r.summary(),
+		State: study.Complete, Value: r.stop.Best, Metrics: metrics,
 		Files: append(r.pending, study.File{
 			Kind: study.ModelFile, Name: "model.safetensors", Media: "application/octet-stream", Step: r.stop.BestEpoch, Body: body,
 		}),

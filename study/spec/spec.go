@@ -223,7 +223,7 @@ func (p *parser) objective(e entry) (study.MetricDecl, bool) {
 	}
 	var can []string
 	for _, m := range p.catalogue.Metrics {
-		if m.Direction != "" && !m.Unbuilt && !m.Timing {
+		if m.Direction != "" && !m.Unbuilt && !m.Timing && !m.Sparse {
 			can = append(can, m.Key)
 		}
 	}
@@ -238,6 +238,10 @@ func (p *parser) objective(e entry) (study.MetricDecl, bool) {
 		ok = false
 	case decl.Timing:
 		p.fail(e.value, "%s cannot be searched, early stopping would follow the clock and no run would come out twice: use one of %s",
+			name, strings.Join(can, ", "))
+		ok = false
+	case decl.Sparse:
+		p.fail(e.value, "%s cannot be searched, it is measured after some epochs only and a trial is judged after each: use one of %s",
 			name, strings.Join(can, ", "))
 		ok = false
 	case decl.Direction == "":

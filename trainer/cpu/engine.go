@@ -77,12 +77,18 @@ func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 	if err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
+	encode, err := plan.Encode(inference)
+	if err != nil {
+		return fmt.Errorf("load a trial: %w", err)
+	}
 	if err := needOf(train, forward).within(e.Memory); err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
 	e.arena.Reserve(train)
 	e.arena.Reserve(forward)
+	e.arena.Reserve(encode)
 	s := newTrial(c, plan.NewExec(train, e.k, &e.arena), plan.NewExec(forward, e.k, &e.arena))
+	s.encode = plan.NewExec(encode, e.k, &e.arena)
 	if st == nil {
 		s.fresh()
 	} else if err := s.restore(st); err != nil {
@@ -155,6 +161,10 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 	if err := fits(s.c.Config, "given", set); err != nil {
 		return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 	}
+	run := s.forward
+	if want.CodesOnly {
+		run, want = s.encode, trainer.Want{Codes: true}
+	}
 	if images == nil {
 		images = make([]int, set.Len())
 		for i := range images {
@@ -176,13 +186,13 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 			return trainer.Evaluation{}, err
 		}
 		batch := images[at:min(at+s.c.Batch, len(images))]
-		sums, err := s.forward.Run(w, nil, s.batch(set, batch))
+		sums, err := run.Run(w, nil, s.batch(set, batch))
 		if err != nil {
 			return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 		}
 		add(&out.Sums, sums)
 		if want.Codes {
-			out.Codes = append(out.Codes, s.forward.Code(len(batch))...)
+			out.Codes = append(out.Codes, run.Code(len(batch))...)
 		}
 		switch {
 		case !want.Reconstructions:

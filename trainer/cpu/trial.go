@@ -26,6 +26,7 @@ const (
 type trial struct {
 	c              trainer.Config
 	train, forward *plan.Exec
+	encode         *plan.Exec // as far as the code
 	layout         plan.Layout
 
 	w, g, m, v []float32 // weights, gradients, Adam's moments

@@ -22,6 +22,12 @@ func Forward(net *model.Network) (*Program, error) {
 	return compile(net, G.Nodes{net.Loss, net.Output, net.Code}, true)
 }
 
+// Encode compiles the steps from images to codes alone, of a network of [model.Inference]. Its runs have no sums and look
+// at no labels.
+func Encode(net *model.Network) (*Program, error) {
+	return compile(net, G.Nodes{net.Code}, true)
+}
+
 func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) {
 	c := &compiler{
 		net: net, forward: forward,

@@ -70,7 +70,7 @@ func metrics() []study.MetricDecl {
 		{Key: "val_psnr", Direction: up, Doc: "peak signal-to-noise ratio in dB, of val_mse"},
 		{Key: "val_ssim", Direction: up, Doc: "structural similarity, 1 for equal images"},
 		{Key: "val_pixel_acc", Direction: up, Doc: "share of values within 1/20 of the truth"},
-		{Key: probeKey, Direction: up, Sparse: true, Doc: "accuracy of a linear classifier on the latent codes, of data with labels; after epochs 1, 2, 3, 5, 8, 13 … and of the best weights"},
+		{Key: probeKey, Direction: up, Sparse: true, Doc: "accuracy of a linear classifier on the latent codes, of data with labels; after epochs 5, 8, 13, 21 … and of the best weights"},
 		{Key: "grad_norm", Direction: neither, Doc: "mean 2-norm of the gradient over the epoch's steps"},
 		{Key: "epoch", Direction: neither, Doc: "epochs trained, from 1"},
 		{Key: "epoch_s", Direction: down, Timing: true, Doc: "seconds an epoch took, validation included"},

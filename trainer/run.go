@@ -69,7 +69,7 @@ func (w *worker) epoch(ctx context.Context, rep Report) error {
 	r := w.runs[rep.Slot]
 	r.unsettled = true
 	metrics := epochMetrics(rep)
-	if stripDue(rep.Epoch) && probed(r.config) {
+	if probeDue(rep.Epoch) && probed(r.config) {
 		acc, err := probe(ctx, w.engine, rep.Slot, Current, r.config)
 		if err != nil {
 			return err

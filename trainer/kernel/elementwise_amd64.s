@@ -265,6 +265,85 @@ loop:
 	VZEROUPPER
 	RET
 
+// U is a constant of the table of GELU, in every lane of Y15.
+#define U(OFFSET) VBROADCASTSS ·geluTable+OFFSET(SB), Y15
+
+#define TERM(OFFSET) \
+	VMULPS  Y8, Y9, Y9       \
+	U(OFFSET)                \
+	VADDPS  Y15, Y9, Y9
+
+// PHI takes x in Y5; it gives exp(-x²/2) in Y0 and the normal distribution up to x in Y9. It uses Y1 to Y10 and Y15.
+#define PHI \
+	VMULPS  Y5, Y5, Y0       \
+	U(const_geluHalf)        \
+	VMULPS  Y15, Y0, Y0      \
+	EXP                      \
+	E(const_expSign)         \
+	VANDNPS Y5, Y15, Y7      /* |x| */ \
+	U(const_geluScale)       \
+	VMULPS  Y15, Y7, Y7      \
+	E(const_expOne)          \
+	VADDPS  Y15, Y7, Y7      \
+	VDIVPS  Y7, Y15, Y8      /* t */ \
+	U(const_gelu8)           \
+	VMOVAPS Y15, Y9          \
+	TERM(const_gelu7)        \
+	TERM(const_gelu6)        \
+	TERM(const_gelu5)        \
+	TERM(const_gelu4)        \
+	TERM(const_gelu3)        \
+	TERM(const_gelu2)        \
+	TERM(const_gelu1)        \
+	TERM(const_gelu0)        \
+	VMULPS  Y8, Y9, Y9       \
+	VMULPS  Y0, Y9, Y9       /* the tail */ \
+	E(const_expOne)          \
+	VSUBPS  Y9, Y15, Y10     \
+	VXORPS  Y1, Y1, Y1       \
+	VCMPPS  $0x11, Y1, Y5, Y1 /* x < 0 */ \
+	VBLENDVPS Y1, Y9, Y10, Y9
+
+// func geluAVX2(dst, x *float32, n int)
+TEXT ·geluAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+
+loop:
+	VMOVUPS (SI), Y5
+	PHI
+	VMULPS  Y9, Y5, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func geluBackwardAVX2(grad, x *float32, n int)
+TEXT ·geluBackwardAVX2(SB), NOSPLIT, $0-24
+	MOVQ grad+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+
+loop:
+	VMOVUPS (SI), Y5
+	PHI
+	VMULPS  Y5, Y0, Y0
+	U(const_geluInvSqrt2Pi)
+	VMULPS  Y15, Y0, Y0
+	VADDPS  Y0, Y9, Y0
+	VMULPS  (DI), Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
 // func adamAVX2(w, grad, m, v *float32, n int, c *adamConstants)
 TEXT ·adamAVX2(SB), NOSPLIT, $0-48
 	MOVQ w+0(FP), DI

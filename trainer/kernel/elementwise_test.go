@@ -8,7 +8,7 @@ import (
 	"sweep/trainer/kernel"
 )
 
-var activations = []kernel.Activation{kernel.Identity, kernel.ReLU, kernel.LeakyReLU, kernel.Tanh, kernel.Sigmoid}
+var activations = []kernel.Activation{kernel.Identity, kernel.ReLU, kernel.LeakyReLU, kernel.Tanh, kernel.Sigmoid, kernel.GELU}
 
 // hostile are values at which a fast loop may differ from a slow one.
 var hostile = []float32{
@@ -25,6 +25,7 @@ func TestActivateKnown(t *testing.T) {
 			kernel.LeakyReLU: {-0.02, 0, 3},
 			kernel.Tanh:      {-0.9640276, 0, 0.9950548},
 			kernel.Sigmoid:   {0.11920292, 0.5, 0.95257413},
+			kernel.GELU:      {-0.04550026, 0, 2.9959502}, // x·erfc(-x/√2)/2
 		} {
 			x := []float32{-2, 0, 3}
 			k.Activate(act, kernel.Vector(x, 1, 3))
@@ -59,6 +60,13 @@ func TestActivate(t *testing.T) {
 					k.Activate(act, got)
 					ref.Activate(act, want)
 					sameMap(t, what, got, want, 0, 0)
+					to, source := poisonedMap(2, 2, n, 1, 1-pad), poisonedMap(2, 2, n, 1, pad)
+					source.SetPixels(values)
+					k.ActivateTo(act, to, source)
+					sameMap(t, what+" to another map", to, want, 0, 0)
+					if act.KeepsInput() {
+						want = source
+					}
 
 					dgot, dwant := poisonedMap(2, 2, n, 1, 1), poisonedMap(2, 2, n, 1, 1)
 					dgot.SetPixels(grads)
@@ -91,6 +99,9 @@ func TestActivationGradient(t *testing.T) {
 			}
 			value()
 			copy(g, dy)
+			if act.KeepsInput() {
+				copy(y, x)
+			}
 			k.ActivationBackward(act, kernel.Vector(g, 1, 100), kernel.Vector(y, 1, 100))
 			checkGradient(t, act.String(), x, g, 1e-2, gradientTolerance, value)
 		}

@@ -49,6 +49,7 @@ func (f fast) ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32
 	if k < 1 || k%2 == 0 || x.Pad < k/2 {
 		panic("kernel: convolution side is even or wider than the border")
 	}
+	checkMonotone(act)
 	checkVector(w, k*k*x.C*dst.C)
 	checkVector(b, dst.C)
 	ws.reset()

@@ -117,6 +117,23 @@ func (f fast) Activate(act Activation, x Map) {
 	}
 }
 
+func (f fast) ActivateTo(act Activation, dst, x Map) {
+	sameSize(dst, x)
+	n := x.W * x.C
+	for i := range x.N {
+		for y := range x.H {
+			to, from := dst.Data[dst.At(i, y, 0, 0):][:n], x.Data[x.At(i, y, 0, 0):][:n]
+			if whole := n &^ 7; f.vector && act == GELU && whole > 0 {
+				geluAVX2(&to[0], &from[0], whole)
+				to, from = to[whole:], from[whole:]
+			}
+			copy(to, from)
+			f.activateRow(act, to)
+		}
+		dst.clearBorder(i)
+	}
+}
+
 func (f fast) activateRow(act Activation, x []float32) {
 	if n := len(x) &^ 7; f.vector && n > 0 {
 		switch act {
@@ -128,6 +145,8 @@ func (f fast) activateRow(act Activation, x []float32) {
 			tanhAVX2(&x[0], n)
 		case Sigmoid:
 			sigmoidAVX2(&x[0], n)
+		case GELU:
+			geluAVX2(&x[0], &x[0], n)
 		}
 		x = x[n:]
 	}
@@ -156,6 +175,10 @@ func activateRow(act Activation, x []float32) {
 		for i, v := range x {
 			x[i] = SigmoidOf(v)
 		}
+	case GELU:
+		for i, v := range x {
+			x[i] = GELUOf(v)
+		}
 	}
 }
 
@@ -183,6 +206,8 @@ func (f fast) activationBackwardRow(act Activation, g, y []float32) {
 			tanhBackwardAVX2(&g[0], &y[0], n)
 		case Sigmoid:
 			sigmoidBackwardAVX2(&g[0], &y[0], n)
+		case GELU:
+			geluBackwardAVX2(&g[0], &y[0], n)
 		}
 		g, y = g[n:], y[n:]
 	}
@@ -211,6 +236,10 @@ func activationBackwardRow(act Activation, g, out []float32) {
 	case Sigmoid:
 		for i, v := range out {
 			g[i] = float32(g[i] * float32(v*(1-v)))
+		}
+	case GELU:
+		for i, v := range out {
+			g[i] = float32(g[i] * geluSlope(v))
 		}
 	}
 }

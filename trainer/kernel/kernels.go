@@ -5,13 +5,15 @@ import "fmt"
 // Activation is a function applied to every value of a layer's output.
 type Activation uint8
 
-// The activations. All are monotone, so max-pooling may come before or after them.
+// The activations. All but GELU are monotone, so max-pooling may come before or after them; all but GELU have a slope that
+// their output tells.
 const (
 	Identity  Activation = iota
 	ReLU                 // max(0, x)
 	LeakyReLU            // x, or [LeakySlope]·x where x < 0
 	Tanh                 // hyperbolic tangent
 	Sigmoid              // 1/(1+exp(-x))
+	GELU                 // x·Φ(x), Φ the normal distribution: Hendrycks and Gimpel, "Gaussian error linear units", 2016
 )
 
 // LeakySlope is the slope of LeakyReLU for negative values.
@@ -24,9 +26,12 @@ func (a Activation) String() string {
 	return fmt.Sprintf("Activation(%d)", uint8(a))
 }
 
-var activationNames = [...]string{"none", "relu", "leaky_relu", "tanh", "sigmoid"}
+var activationNames = [...]string{"none", "relu", "leaky_relu", "tanh", "sigmoid", "gelu"}
 
-// ParseActivation reads the name that the sweep file uses: none, relu, leaky_relu, tanh, sigmoid.
+// KeepsInput tells whether a needs its input for its gradient, and all of it before a pooling: it is not monotone.
+func (a Activation) KeepsInput() bool { return a == GELU }
+
+// ParseActivation reads the name that the sweep file uses: none, relu, leaky_relu, tanh, sigmoid, gelu.
 func ParseActivation(name string) (Activation, error) {
 	for i, n := range activationNames {
 		if n == name {
@@ -115,7 +120,7 @@ type Kernels interface {
 	// Conv is a convolution with odd side k, stride 1 and same padding:
 	// dst (N, H, W, co) = act(b + x * w), x (N, H, W, ci) with Pad ≥ k/2, w (k, k, ci, co), b (co).
 	Conv(ws *Workspace, dst, x Map, w, b []float32, k int, act Activation)
-	// ConvPool is a convolution, MaxPool, then act, which being monotone gives what pooling after it would:
+	// ConvPool is a convolution, MaxPool, then act, which must be monotone and so gives what pooling after it would:
 	// dst (N, H/2, W/2, co), x (N, H, W, ci), arg as in MaxPool, of the values before act.
 	// Its gradient: ActivationBackward on dst's, then ConvPoolBackward.
 	ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32, k int, act Activation)
@@ -138,6 +143,8 @@ type Kernels interface {
 	// ConvTBackwardWeights is its gradient with respect to w and b; both are overwritten.
 	ConvTBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map)
 
+	Upsampling
+
 	// MaxPool takes the largest of each 2x2: dst (N, H/2, W/2, C), x (N, H, W, C) with even H and W. arg, of
 	// dst.Values() bytes in NHWC order without a border, gets the place 2·i+j of the largest, the first of equals.
 	MaxPool(dst Map, arg []byte, x Map)
@@ -153,7 +160,10 @@ type Kernels interface {
 
 	// Activate applies act to x in place.
 	Activate(act Activation, x Map)
-	// ActivationBackward multiplies dy by the derivative of act, in place, given the activation's output y.
+	// ActivateTo is dst = act(x), of maps of one size whose borders may differ.
+	ActivateTo(act Activation, dst, x Map)
+	// ActivationBackward multiplies dy by the derivative of act, in place, given the activation's output y; for one that
+	// KeepsInput, given its input y.
 	ActivationBackward(act Activation, dy, y Map)
 
 	// Loss compares pred with target and writes the gradient of the loss with respect to pred (the activation's output,

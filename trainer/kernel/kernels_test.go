@@ -30,7 +30,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	for want, name := range []string{"none", "relu", "leaky_relu", "tanh", "sigmoid"} {
+	for want, name := range []string{"none", "relu", "leaky_relu", "tanh", "sigmoid", "gelu"} {
 		got, err := kernel.ParseActivation(name)
 		if err != nil || int(got) != want || got.String() != name {
 			t.Errorf("activation %q is %v, %v", name, got, err)
@@ -93,6 +93,13 @@ func TestMisuse(t *testing.T) {
 			"gradient of other size":  func() { k.ConvBackwardData(&ws, m(1, 4, 4, 3, 0), m(2, 4, 4, 2, 1), f(54), 3) },
 			"gradient of few weights": func() { k.ConvBackwardWeights(&ws, f(53), f(2), m(1, 4, 4, 3, 1), m(1, 4, 4, 2, 1), 3) },
 			"convt of other size":     func() { k.ConvT(&ws, m(1, 8, 9, 2, 0), m(1, 4, 4, 3, 0), f(24), f(2), 0) },
+			"convt3 of k2's weights":  func() { k.ConvT3(&ws, m(1, 8, 8, 2, 0), m(1, 4, 4, 3, 0), f(24), f(2), 0) },
+			"convt3 of other size":    func() { k.ConvT3BackwardData(&ws, m(1, 4, 4, 3, 0), m(1, 8, 9, 2, 0), f(54)) },
+			"convt3 of another bias":  func() { k.ConvT3BackwardWeights(&ws, f(54), f(3), m(1, 4, 4, 3, 0), m(1, 8, 8, 2, 0)) },
+			"gelu after its pool": func() {
+				k.ConvPool(&ws, m(1, 2, 2, 2, 0), make([]byte, 8), m(1, 4, 4, 3, 1), f(54), f(2), 3, kernel.GELU)
+			},
+			"activation to a part":    func() { k.ActivateTo(0, m(1, 2, 1, 1, 0), m(1, 2, 2, 1, 0)) },
 			"pool of odd side":        func() { k.MaxPool(m(1, 2, 2, 1, 0), make([]byte, 4), m(1, 5, 4, 1, 0)) },
 			"unpool without arg":      func() { k.MaxPoolBackward(m(1, 4, 4, 1, 0), m(1, 2, 2, 1, 0), make([]byte, 3)) },
 			"dense of few inputs":     func() { k.Dense(&ws, f(4), f(5), f(6), f(2), 2, 3, 2, 0) },

@@ -70,6 +70,43 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// geluError bounds the error of GELU and of its slope, of the larger of 1 and the result: four roundings of 2⁻²⁴.
+const geluError = 2.5e-7
+
+func TestGELU(t *testing.T) {
+	worst, at := 0.0, float32(0)
+	slope := func(x float32) float32 {
+		g := []float32{1}
+		ref, err := kernel.New("ref")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref.ActivationBackward(kernel.GELU, kernel.Vector(g, 1, 1), kernel.Vector([]float32{x}, 1, 1))
+		return g[0]
+	}
+	for i := -150_000; i <= 150_000; i++ {
+		x := float32(i) * 1e-4
+		phi := math.Erfc(-float64(x)/math.Sqrt2) / 2
+		want := float64(x) * phi
+		d := math.Abs(float64(kernel.GELUOf(x))-want) / max(1, math.Abs(want))
+		if i%16 == 0 {
+			exact := phi + float64(x)*math.Exp(-float64(x)*float64(x)/2)/math.Sqrt(2*math.Pi)
+			d = max(d, math.Abs(float64(slope(x))-exact))
+		}
+		if d > worst {
+			worst, at = d, x
+		}
+		// The small results of the left tail are right by themselves, not only beside 1.
+		if x < 0 && x > -10 && math.Abs(float64(kernel.GELUOf(x))-want) > 4e-6*-want {
+			t.Fatalf("gelu(%g) = %g, want %g", x, kernel.GELUOf(x), want)
+		}
+	}
+	t.Logf("worst: %.3g at %g", worst, at)
+	if worst > geluError {
+		t.Errorf("gelu or its slope at %g is off by %.3g, more than %g", at, worst, geluError)
+	}
+}
+
 func TestFunctionsAtTheirEnds(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	for _, c := range []struct {
@@ -97,6 +134,13 @@ func TestFunctionsAtTheirEnds(t *testing.T) {
 		{"log", kernel.Log, inf, inf},
 		{"log", kernel.Log, -1, nan},
 		{"log", kernel.Log, nan, nan},
+		{"gelu", kernel.GELUOf, 0, 0},
+		{"gelu", kernel.GELUOf, inf, inf},
+		{"gelu", kernel.GELUOf, -inf, nan}, // 0 times infinity, as everywhere
+		{"gelu", kernel.GELUOf, -100, 0},
+		{"gelu", kernel.GELUOf, 3e38, 3e38},
+		{"gelu", kernel.GELUOf, -3e38, 0},
+		{"gelu", kernel.GELUOf, nan, nan},
 	} {
 		if got := c.f(c.x); got != c.want && !(got != got && c.want != c.want) {
 			t.Errorf("%s(%g) = %g, want %g", c.name, c.x, got, c.want)
@@ -109,11 +153,11 @@ func TestFunctionBits(t *testing.T) {
 	h := uint32(2166136261)
 	for i := range 4000 {
 		x := float32(i)*0.011 - 22
-		for _, v := range []float32{kernel.Exp(x), kernel.TanhOf(x), kernel.SigmoidOf(x)} {
+		for _, v := range []float32{kernel.Exp(x), kernel.TanhOf(x), kernel.SigmoidOf(x), kernel.GELUOf(x)} {
 			h = (h ^ math.Float32bits(v)) * 16777619
 		}
 	}
-	if want := uint32(0xf396bbfe); h != want {
+	if want := uint32(0xcc3a81e6); h != want {
 		t.Errorf("bits hash to %#x, want %#x", h, want)
 	}
 }

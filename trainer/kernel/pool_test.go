@@ -104,7 +104,7 @@ func TestConvPool(t *testing.T) {
 	each(t, func(t *testing.T, k kernel.Kernels) {
 		for _, c := range convCases {
 			h, w := 2*c.h, 2*c.w
-			for _, act := range []kernel.Activation{kernel.Identity, kernel.ReLU, kernel.LeakyReLU, kernel.Tanh, kernel.Sigmoid} {
+			for _, act := range []kernel.Activation{kernel.Identity, kernel.ReLU, kernel.LeakyReLU, kernel.Tanh, kernel.Sigmoid} { // all that are monotone
 				what := fmt.Sprintf("%+v %v", c, act)
 				r := random(13)
 				var ws kernel.Workspace

@@ -33,6 +33,7 @@ func (reference) Conv(_ *Workspace, dst, x Map, w, b []float32, k int, act Activ
 }
 
 func (r reference) ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32, k int, act Activation) {
+	checkMonotone(act)
 	ws.reset()
 	full := MapOn(ws.floats(Floats(x.N, x.H, x.W, dst.C, 0)), x.N, x.H, x.W, dst.C, 0)
 	r.Conv(ws, full, x, w, b, k, Identity)
@@ -260,6 +261,12 @@ func checkConvT(dst, x Map, w []float32) {
 		panic("kernel: maps differ in size")
 	}
 	checkVector(w, 4*x.C*dst.C)
+}
+
+func checkMonotone(act Activation) {
+	if act.KeepsInput() {
+		panic("kernel: activation cannot follow its pooling")
+	}
 }
 
 func checkDense(x, w, y []float32, n, in, out int) {

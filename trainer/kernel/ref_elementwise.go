@@ -60,6 +60,17 @@ func (reference) Activate(act Activation, x Map) {
 	}
 }
 
+func (r reference) ActivateTo(act Activation, dst, x Map) {
+	sameSize(dst, x)
+	for n := range x.N {
+		for y := range x.H {
+			copy(dst.Data[dst.At(n, y, 0, 0):][:x.W*x.C], x.Data[x.At(n, y, 0, 0):])
+		}
+		dst.clearBorder(n)
+	}
+	r.Activate(act, dst)
+}
+
 func (reference) ActivationBackward(act Activation, dy, y Map) {
 	sameSize(dy, y)
 	for n := range y.N {

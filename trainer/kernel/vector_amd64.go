@@ -54,6 +54,12 @@ func sigmoidBackwardAVX2(grad, y *float32, n int)
 func tanhBackwardAVX2(grad, y *float32, n int)
 
 //go:noescape
+func geluAVX2(dst, x *float32, n int)
+
+//go:noescape
+func geluBackwardAVX2(grad, x *float32, n int)
+
+//go:noescape
 func adamAVX2(w, grad, m, v *float32, n int, c *adamConstants)
 
 //go:noescape

@@ -24,6 +24,8 @@ func reluBackwardAVX2(_, _ *float32, _ int)                                     
 func leakyBackwardAVX2(_, _ *float32, _ int)                                         { none() }
 func sigmoidBackwardAVX2(_, _ *float32, _ int)                                       { none() }
 func tanhBackwardAVX2(_, _ *float32, _ int)                                          { none() }
+func geluAVX2(_, _ *float32, _ int)                                                  { none() }
+func geluBackwardAVX2(_, _ *float32, _ int)                                          { none() }
 func adamAVX2(_, _, _, _ *float32, _ int, _ *adamConstants)                          { none() }
 func sumSquaresAVX2(*float32, int, *[8]float64)                                      { none() }
 func finiteAVX2(*float32, int) bool                                                  { none(); return false }

@@ -43,11 +43,12 @@ type MetricDecl struct {
 	Doc       string
 }
 
-// DataDecl declares a data set: how many images its training and its test files hold.
+// DataDecl declares a data set: how many images its training and its test files hold, and what an image is.
 type DataDecl struct {
-	Name        string
-	Train, Test int
-	Doc         string
+	Name                    string
+	Train, Test             int
+	Height, Width, Channels int
+	Doc                     string
 }
 
 // Param finds the declaration of the parameter called name.

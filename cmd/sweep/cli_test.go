@@ -156,6 +156,7 @@ func TestMainJob(t *testing.T) {
 		{"studies"},
 		{"studies", "--json"},
 		{"data"},
+		{"data", "list", "--json"},
 		{"data", "verify", "shapes"},
 		{"devices"},
 		{"devices", "--json"},
@@ -260,6 +261,9 @@ func TestBadInput(t *testing.T) {
 	p.file("fewer.yaml", strings.Replace(tiny, "run_cap: 2", "run_cap: 1", 1))
 	p.file("cifar.yaml", strings.Replace(tiny, "name: shapes", "name: cifar10", 1))
 	p.file("mnist.yaml", strings.Replace(tiny, "name: shapes", "name: [mnist, shapes]", 1))
+	for _, f := range []string{"images-idx3", "labels-idx1"} {
+		p.file("testonly/mnist/t10k-"+f+"-ubyte.gz", "not looked at")
+	}
 	p.file("gpu.yaml", strings.Replace(tiny, "method: random", "method: gp", 1))
 	p.file("text.db", "this is no database, though it is long enough to hold the header of one, which has a hundred bytes of its own")
 	for _, f := range []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"} {
@@ -286,7 +290,7 @@ func TestBadInput(t *testing.T) {
 		{"no sweep file", []string{"run", "none.yaml"}, 2, []string{"none.yaml", "sweeps/lr.yaml"}},
 		{"a misspelt key", []string{"run", "bad.yaml"}, 2, []string{"bad.yaml:5:1", "run_cup", "run_cap"}},
 		{"a method that is not built", []string{"run", "gpu.yaml"}, 2, []string{"gp", "not built yet"}},
-		{"a data set that is not built", []string{"run", "mnist.yaml"}, 2, []string{"mnist", "not built yet"}},
+		{"a data set without its training files", []string{"run", "mnist.yaml", "--data", "testonly", "--db", "m.db"}, 1, []string{"train-images-idx3-ubyte.gz", "only the test files are there", "data fetch mnist", "--data"}},
 		{"another spec under the same name", []string{"run", "other.yaml"}, 1, []string{"epochs", "--name", "sweep rm"}},
 		{"another number of trials in the file", []string{"run", "more.yaml"}, 1, []string{"run_cap", "--trials"}},
 		{"fewer trials in the file", []string{"run", "fewer.yaml"}, 1, []string{"run_cap", "--trials"}},

@@ -11,17 +11,19 @@ import (
 )
 
 func (a *app) dataVerb() *cobra.Command {
-	c := &cobra.Command{
-		Use: "data", Short: "Data sets: where, how many, checksums", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.listData() },
+	var asJSON bool
+	list := func(*cobra.Command, []string) error { return a.listData(asJSON) }
+	c := &cobra.Command{Use: "data", Short: "Data sets: where, how many, checksums", Args: cobra.NoArgs, RunE: list}
+	all := &cobra.Command{Use: "list", Short: "The data sets and where they lie", Args: usageArgs(cobra.NoArgs), RunE: list}
+	for _, v := range []*cobra.Command{c, all} {
+		v.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	}
 	c.AddCommand(
-		&cobra.Command{
-			Use: "list", Short: "The data sets and where they lie", Args: usageArgs(cobra.NoArgs),
-			RunE: func(c *cobra.Command, _ []string) error { return a.listData() },
-		},
+		all,
 		&cobra.Command{
 			Use: "fetch NAME", Short: "Fetch a data set into --data", Args: usageArgs(cobra.ExactArgs(1)),
+			Long: `Fetch a data set into --data. Files that are there and right are left alone; a download that was broken off goes on where
+it was; nothing is put in place before its checksum is right.`,
 			RunE: func(c *cobra.Command, args []string) error { return a.fetch(c.Context(), args[0]) },
 		},
 		&cobra.Command{
@@ -32,9 +34,13 @@ func (a *app) dataVerb() *cobra.Command {
 	return c
 }
 
-func (a *app) listData() error {
+func (a *app) listData(asJSON bool) error {
+	list := dataset.List(a.data)
+	if asJSON {
+		return printJSON(a.out, list)
+	}
 	var rows [][]string
-	for _, s := range dataset.List(a.data) {
+	for _, s := range list {
 		state, where := "there", s.Where
 		switch {
 		case s.Problem != "":

@@ -171,9 +171,7 @@ func (p *parser) dataNames(e entry) []string {
 	}
 	var out []string
 	for _, item := range items {
-		name, ok := p.word(item, "data set", known, map[string]string{
-			"mnist": "the data set mnist is not built yet: use one of " + strings.Join(known, ", "),
-		})
+		name, ok := p.word(item, "data set", known, nil)
 		switch {
 		case !ok:
 		case slices.Contains(out, name):

@@ -14,31 +14,21 @@ import (
 
 // Catalogue declares the data sets that a sweep file can name, in the order of the documentation.
 func Catalogue() []study.DataDecl {
-	c := cifar10()
-	return []study.DataDecl{
-		{Name: c.name, Train: c.trainLen(), Test: c.test.records, Doc: c.doc},
-		{Name: shapesName, Train: shapesTrain, Test: shapesTest, Doc: shapesDoc},
+	var out []study.DataDecl
+	for _, s := range sets() {
+		out = append(out, s.decl())
 	}
-}
-
-func unknown(name string) error {
-	var names []string
-	for _, d := range Catalogue() {
-		names = append(names, d.Name)
-	}
-	return fmt.Errorf("there is no data set %q: the data sets are %s", name, strings.Join(names, ", "))
+	return out
 }
 
 // Open returns a set that is there: in dir, or made in memory. One that is not is a [FileError]. It looks at names and
 // sizes; sums are checked when the images are read.
 func Open(name, dir string) (Source, error) {
-	if name == shapesName {
-		return newShapes(), nil
+	s, err := find(name)
+	if err != nil {
+		return nil, err
 	}
-	if set := cifar10(); set.name == name {
-		return openCIFAR(set, dir)
-	}
-	return nil, unknown(name)
+	return s.open(dir)
 }
 
 func openCIFAR(set cifarSet, dir string) (Source, error) {
@@ -139,8 +129,11 @@ func isAbsent(err error) bool {
 	return errors.As(err, &e) && e.Found == "none" && errors.Is(e, fs.ErrNotExist)
 }
 
-// cause is the innermost useful text of a fetch's error: the note says the rest already.
+// cause is the reason of a fetch's error: the note says the rest already.
 func cause(err error, name string) string {
+	if e, ok := errors.AsType[*FetchError](err); ok {
+		err = e.Err
+	}
 	return strings.TrimPrefix(err.Error(), "fetch data set "+name+": ")
 }
 

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"sweep/study"
 )
 
 // The binary version of CIFAR-10 (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009): a record is
@@ -33,7 +37,7 @@ func (f setFile) size() int64 { return int64(f.records) * cifarRecord }
 type cifarSet struct {
 	name    string
 	folder  string // inside the data folder, and inside the archive
-	url     string // of the .tar.gz
+	archive remote // the .tar.gz
 	train   []setFile
 	test    setFile
 	classes []string
@@ -56,7 +60,10 @@ func cifar10() cifarSet {
 	return cifarSet{
 		name:   "cifar10",
 		folder: "cifar-10-batches-bin",
-		url:    "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+		archive: remote{
+			urls: []string{"https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"}, size: 170_052_171,
+			sum: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+		},
 		train: []setFile{
 			{"data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5", records},
 			{"data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed", records},
@@ -70,6 +77,36 @@ func cifar10() cifarSet {
 		},
 		doc: "CIFAR-10: 60,000 colour photographs 32x32 of ten classes",
 	}
+}
+
+func (s cifarSet) decl() study.DataDecl {
+	return study.DataDecl{
+		Name: s.name, Train: s.trainLen(), Test: s.test.records, Height: cifarSide, Width: cifarSide, Channels: 3, Doc: s.doc,
+	}
+}
+
+func (s cifarSet) folderIn(dir string) string { return filepath.Join(dir, s.folder) }
+
+func (s cifarSet) open(dir string) (Source, error) { return openCIFAR(s, dir) }
+
+func (s cifarSet) verify(ctx context.Context, dir string) ([]Check, error) {
+	return verifyCIFAR(ctx, s, dir)
+}
+
+func (s cifarSet) missing(ctx context.Context, dir string) ([]missingFile, error) {
+	if _, err := s.open(dir); err == nil { // else there is no use in reading it all
+		checks, err := s.verify(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(checks, func(c Check) bool { return c.Err != nil }) {
+			return nil, nil
+		}
+	}
+	return []missingFile{{
+		remote: s.archive, name: s.folder + ".tar.gz",
+		place: func(part string) error { return s.unpackArchive(part, dir) },
+	}}, nil
 }
 
 // FileError is a file of a data set that is not what it should be. Its text names the file, what was expected and found,

@@ -37,6 +37,23 @@ func newShapes() Source {
 	return &source{name: shapesName, trainLen: shapesTrain, testLen: shapesTest, files: shapesFiles{}}
 }
 
+// shapesSet is the generated set among the others: always there.
+type shapesSet struct{}
+
+func (shapesSet) decl() study.DataDecl {
+	return study.DataDecl{
+		Name: shapesName, Train: shapesTrain, Test: shapesTest, Height: shapesSide, Width: shapesSide, Channels: 3, Doc: shapesDoc,
+	}
+}
+
+func (shapesSet) folderIn(string) string { return "" }
+
+func (shapesSet) open(string) (Source, error) { return newShapes(), nil }
+
+func (shapesSet) missing(context.Context, string) ([]missingFile, error) { return nil, nil }
+
+func (shapesSet) verify(ctx context.Context, _ string) ([]Check, error) { return verifyShapes(ctx) }
+
 // shapesFiles makes the pictures that are asked for and no others.
 type shapesFiles struct{}
 

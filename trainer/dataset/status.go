@@ -8,32 +8,39 @@ import (
 
 // Status is what `sweep data list` says of a data set.
 type Status struct {
-	Name    string
-	Doc     string
-	Where   string // its folder; empty when it is made in memory
-	Present bool   // all files are there with their sizes; their sums are not checked
-	Problem string // why it is not Present, when something of it is there
-	Train   int    // images in the training files
-	Test    int    // images in the test file
+	Name     string `json:"name"`
+	Doc      string `json:"doc"`
+	Where    string `json:"where"`             // its folder; empty when it is made in memory
+	Present  bool   `json:"present"`           // all files are there with their sizes; their sums are not checked
+	Problem  string `json:"problem,omitempty"` // why it is not Present, when something of it is there
+	Train    int    `json:"train"`             // images in the training files
+	Test     int    `json:"test"`              // images in the test file
+	Height   int    `json:"height"`
+	Width    int    `json:"width"`
+	Channels int    `json:"channels"`
 }
 
 // List describes every data set as it stands in dir.
 func List(dir string) []Status {
-	c := cifar10()
-	return []Status{
-		listCIFAR(c, dir),
-		{Name: shapesName, Doc: shapesDoc, Present: true, Train: shapesTrain, Test: shapesTest},
+	var out []Status
+	for _, s := range sets() {
+		out = append(out, statusOf(s, dir))
 	}
+	return out
 }
 
-func listCIFAR(set cifarSet, dir string) Status {
-	s := Status{Name: set.name, Doc: set.doc, Where: filepath.Join(dir, set.folder), Train: set.trainLen(), Test: set.test.records}
-	_, err := openCIFAR(set, dir)
-	s.Present = err == nil
-	if err != nil && !isAbsent(err) {
-		s.Problem = err.Error()
+func statusOf(s set, dir string) Status {
+	d := s.decl()
+	out := Status{
+		Name: d.Name, Doc: d.Doc, Where: s.folderIn(dir), Train: d.Train, Test: d.Test,
+		Height: d.Height, Width: d.Width, Channels: d.Channels,
 	}
-	return s
+	_, err := s.open(dir)
+	out.Present = err == nil
+	if err != nil && !isAbsent(err) {
+		out.Problem = err.Error()
+	}
+	return out
 }
 
 // Check is the verdict on one file of a data set, or on one part of a generated one.
@@ -47,13 +54,11 @@ type Check struct {
 // the sum it was published with. The error is of a name that does not exist, or ctx's; what is wrong with a file stands
 // in its check.
 func Verify(ctx context.Context, name, dir string) ([]Check, error) {
-	if name == shapesName {
-		return verifyShapes(ctx)
+	s, err := find(name)
+	if err != nil {
+		return nil, err
 	}
-	if set := cifar10(); set.name == name {
-		return verifyCIFAR(ctx, set, dir)
-	}
-	return nil, unknown(name)
+	return s.verify(ctx, dir)
 }
 
 func verifyCIFAR(ctx context.Context, set cifarSet, dir string) ([]Check, error) {

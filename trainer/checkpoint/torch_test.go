@@ -1,0 +1,227 @@
+package checkpoint_test
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"sweep/study"
+	"sweep/trainer"
+	"sweep/trainer/checkpoint"
+	"sweep/trainer/kernel"
+	"sweep/trainer/model"
+	"sweep/trainer/plan"
+)
+
+// torchCases are networks that are rebuilt in PyTorch from their model.safetensors. A new kind of layer is a row here and
+// a method in tools/torch_model.py. What is random in training has no place in it.
+func torchCases() map[string]model.Config {
+	reference := model.Config{
+		Channels: 3, Height: 32, Width: 32, Depth: 3, Filters: []int{16, 32, 64}, Kernel: 3, Upsample: "k2", Latent: 128,
+		Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5,
+	}
+	with := func(change func(*model.Config)) model.Config {
+		c := reference
+		change(&c)
+		return c
+	}
+	return map[string]model.Config{
+		"reference": reference,
+		"mae":       with(func(c *model.Config) { c.Loss = "mae" }),
+		"mse+ssim":  with(func(c *model.Config) { c.Loss = "mse+ssim" }),
+		"ssim under its window": with(func(c *model.Config) {
+			c.Loss, c.SSIMWeight, c.Height, c.Width, c.Depth, c.OutputActivation = "mse+ssim", 0.8, 9, 7, 2, "none"
+		}),
+		"leaky, padded, tanh": with(func(c *model.Config) {
+			c.Channels, c.Height, c.Width, c.Activation, c.OutputActivation = 1, 28, 30, "leaky_relu", "tanh"
+		}),
+		"tanh, depth 5, kernel 5": with(func(c *model.Config) {
+			c.Depth, c.Kernel, c.Activation, c.Filters = 5, 5, "tanh", []int{5, 6, 7, 8, 9}
+		}),
+		"sigmoid, no output activation": with(func(c *model.Config) { c.Activation, c.OutputActivation, c.Latent = "sigmoid", "none", 17 }),
+	}
+}
+
+const (
+	torchImages = 6
+	// Both are relative to the largest value of an array. Outputs: float32 sums of up to a thousand terms, in another
+	// order, through a dozen layers. Gradients are, besides, sums over the batch's pixels of either sign.
+	torchOutputs   = 1e-5
+	torchGradients = 1e-4
+)
+
+// torch returns the interpreter with PyTorch, or skips: in CI nothing is left out.
+func torch(t *testing.T) string {
+	t.Helper()
+	p := os.Getenv("SWEEP_TORCH")
+	if p == "" {
+		const why = "$SWEEP_TORCH does not name a Python with PyTorch and numpy: models are not loaded into it"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	return p
+}
+
+// The same architecture and weights give the same outputs and gradients in PyTorch.
+func TestTorch(t *testing.T) {
+	p := torch(t)
+	dir := t.TempDir()
+	args := []string{filepath.Join("testdata", "torch_check.py"), filepath.Join("..", "..", "tools")}
+	cases := torchCases()
+	pixels := map[string][]byte{}
+	for name, c := range cases {
+		folder := filepath.Join(dir, name)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b, err := checkpoint.EncodeModel(trainer.Config{Config: c}, torchWeights(c))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		r := study.Stream(7, 1, study.ForWeights, 0)
+		images := make([]byte, torchImages*c.Height*c.Width*c.Channels)
+		for i := range images {
+			images[i] = byte(r.IntN(256))
+		}
+		pixels[name] = images
+		for file, b := range map[string][]byte{"model.safetensors": b, "images.bin": images} {
+			if err := os.WriteFile(filepath.Join(folder, file), b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		args = append(args, folder)
+	}
+	said, err := exec.CommandContext(t.Context(), p, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", p, args, err, said)
+	}
+	t.Logf("%s", said)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			theirs := floats(t, filepath.Join(dir, name, "torch.bin"))
+			for _, kernels := range kernel.Names()[1:] {
+				t.Run(kernels, func(t *testing.T) { compareTorch(t, c, kernels, pixels[name], theirs) })
+			}
+		})
+	}
+}
+
+// torchWeights are random ones; of a normalisation's they are such that it stays one.
+func torchWeights(c model.Config) []trainer.Tensor {
+	weights := randomWeights(c, 4)
+	declared := c.Weights()
+	for i := range weights {
+		if declared[i].Start == 1 { // gains and variances
+			for j, v := range weights[i].Data {
+				weights[i].Data[j] = 0.5 + float32(math.Abs(float64(v)))
+			}
+		}
+	}
+	return weights
+}
+
+// compareTorch runs c on our kernels and compares with the numbers of torch_check.py.
+func compareTorch(t *testing.T, c model.Config, kernels string, pixels []byte, theirs []float32) {
+	k, err := kernel.New(kernels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func(n int) []float32 {
+		if n > len(theirs) {
+			t.Fatalf("PyTorch made %d numbers too few", n-len(theirs))
+		}
+		head := theirs[:n]
+		theirs = theirs[n:]
+		return head
+	}
+	training, inference := networks(t, c)
+	layout := training.Layout
+	w, g := layout.NewBlock(), layout.NewBlock()
+	for i, tensor := range torchWeights(c) {
+		copy(layout.Of(w, i), tensor.Data)
+	}
+	batch := plan.Batch{Pixels: pixels}
+	for i := range torchImages {
+		batch.Images = append(batch.Images, i)
+	}
+	var arena plan.Arena
+	use := plan.NewExec(inference, k, &arena)
+	if _, err := use.Run(w, nil, batch); err != nil {
+		t.Fatal(err)
+	}
+	output := cropped(use.Output(torchImages), c)
+	near(t, "output", output, take(len(output)), torchOutputs)
+	near(t, "code", use.Code(torchImages), take(torchImages*c.Latent), torchOutputs)
+
+	batch.Epoch, batch.Step = 1, 1
+	sums, err := plan.NewExec(training, k, &arena).Run(w, g, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "loss", []float32{float32(sums.Loss)}, take(1), torchOutputs)
+	for i, d := range layout.Weights {
+		if !d.Buffer {
+			near(t, "gradient of "+d.Name, layout.Of(g, i), take(layout.Sizes[i]), torchGradients)
+		}
+	}
+	for i, d := range layout.Weights {
+		if d.Buffer {
+			near(t, d.Name, layout.Of(w, i), take(layout.Sizes[i]), torchOutputs)
+		}
+	}
+	if len(theirs) != 0 {
+		t.Errorf("PyTorch made %d numbers too many", len(theirs))
+	}
+}
+
+func networks(t *testing.T, c model.Config) (training, inference *plan.Program) {
+	t.Helper()
+	trained, err := model.Build(c, torchImages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used, err := model.Inference(c, torchImages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if training, err = plan.Training(trained); err != nil {
+		t.Fatal(err)
+	}
+	if inference, err = plan.Forward(used); err != nil {
+		t.Fatal(err)
+	}
+	return training, inference
+}
+
+// cropped is a network's output on the images' own sides and in their range.
+func cropped(m kernel.Map, c model.Config) []float32 {
+	var out []float32
+	for n := range m.N {
+		for y := range c.Height {
+			for _, v := range m.Data[m.At(n, y, 0, 0):][:c.Width*c.Channels] {
+				if c.OutputActivation == "tanh" {
+					v = (v + 1) / 2
+				}
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
+// near compares relative to the largest of want.
+func near(t *testing.T, what string, got, want []float32, tolerance float64) {
+	t.Helper()
+	largest := 0.0
+	for _, v := range want {
+		largest = max(largest, math.Abs(float64(v)))
+	}
+	if largest == 0 {
+		t.Errorf("%s: all zeros, which tests nothing", what)
+	}
+	compare(t, what, got, want, tolerance*largest)
+}

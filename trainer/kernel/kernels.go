@@ -151,6 +151,23 @@ type Kernels interface {
 	// MaxPoolBackward sends each dy to the place that arg names and writes 0 elsewhere: dx (N, H, W, C).
 	MaxPoolBackward(dx, dy Map, arg []byte)
 
+	// UnpoolBackward is the gradient of unpooling, which is MaxPoolBackward read the other way round (Badrinarayanan,
+	// Kendall and Cipolla, "SegNet", TPAMI 2017): dx (N, H/2, W/2, C) takes each dy (N, H, W, C) at the place that arg names.
+	UnpoolBackward(dx, dy Map, arg []byte)
+
+	// Add is dst = act(a + b), of maps of one size whose borders may differ. dst may be a or b itself.
+	Add(act Activation, dst, a, b Map)
+	// Copy is dst = x, of maps of one size whose borders may differ.
+	Copy(dst, x Map)
+
+	// Attention is scaled dot-product self-attention among the pixels of each image, with one head (Vaswani et al.,
+	// "Attention is all you need", NeurIPS 2017, equation 1): dst = softmax(q kᵀ / √C) v, rows of q, k, v and dst being the
+	// pixels. All are (N, H, W, C) without a border.
+	Attention(ws *Workspace, dst, q, k, v Map)
+	// AttentionBackward is its gradient with respect to q, k and v, which take the places of q, k and v themselves; dy is
+	// that by dst. The weights of the softmax are made again from q and k: they are H·W times as many as the pixels.
+	AttentionBackward(ws *Workspace, q, k, v, dy Map)
+
 	// Dense is dst (n, out) = act(b + x w), x (n, in), w (in, out), b (out). The slices may be longer.
 	Dense(ws *Workspace, dst, x, w, b []float32, n, in, out int, act Activation)
 	// DenseBackwardData is the gradient with respect to x, before the activation: dx (n, in), dy (n, out).

@@ -87,4 +87,10 @@ func filterAVX2(dst, src, window *float32, taps, stride, n int)
 func ssimAVX2(l *ssimLoop)
 
 //go:noescape
+func addAVX2(dst, a, b *float32, n int)
+
+//go:noescape
+func expAVX2(x *float32, n int)
+
+//go:noescape
 func peakAVX2(n int)

@@ -39,6 +39,14 @@ const (
 	Pool     Kind = "pool"      // x (N,H,W,C) -> (N,H/2,W/2,C), the greatest of 2x2
 	PoolGrad Kind = "pool.grad" // x, dy (N,H/2,W/2,C) -> dx: dy at the first greatest value of each window
 
+	Unpool     Kind = "unpool"      // x (N,H,W,C), p (N,2H,2W,C) -> (N,2H,2W,C): x at the first greatest value of each window of p
+	UnpoolGrad Kind = "unpool.grad" // dy (N,2H,2W,C), p -> dx (N,H,W,C)
+
+	Add Kind = "add" // a, b of one shape -> a + b
+
+	Attention     Kind = "attention"      // q, k, v (N,H,W,C) -> (N,H,W,C), among the pixels of each image
+	AttentionGrad Kind = "attention.grad" // q, k, v, dy -> the gradient by the Operand of them, 0 … 2
+
 	Reshape Kind = "reshape" // x (N,…) -> (N, Shape…)
 
 	Image     Kind = "image"      // y (N,Hp,Wp,C) -> its first Height rows and Width columns; of a Signed y, (y+1)/2
@@ -59,6 +67,7 @@ type Attr struct {
 	SSIMWeight    float64           // of a loss with SSIM
 	Shape         []int             // of one image after Reshape; rows and columns after ImageGrad
 	Height, Width int               // of an image after Image
+	Operand       int               // of AttentionGrad
 	Signed        bool              // of Image and ImageGrad: y lies in -1 … 1
 }
 
@@ -184,10 +193,12 @@ func (o *Op) String() string { return string(o.Kind) }
 func (o *Op) DiffWRT(inputs int) []bool {
 	d := make([]bool, inputs)
 	switch o.Kind {
-	case Conv, ConvT, Dense, Bias:
+	case Conv, ConvT, Dense, Bias, Add:
 		d[0], d[1] = true, true
-	case Act, Pool, Reshape, Image, Loss, Entropy:
+	case Act, Pool, Unpool, Reshape, Image, Loss, Entropy:
 		d[0] = true
+	case Attention:
+		d[0], d[1], d[2] = true, true, true
 	}
 	return d
 }
@@ -218,6 +229,14 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 		add(0, ActGrad, o.Attr, dy.Dims(), y, dy)
 	case Pool:
 		add(0, PoolGrad, o.Attr, 4, in[0], dy)
+	case Unpool:
+		add(0, UnpoolGrad, o.Attr, 4, dy, in[1])
+	case Add:
+		d[0], d[1] = dy, dy
+	case Attention:
+		for i := range in {
+			add(i, AttentionGrad, Attr{Operand: i}, 4, in[0], in[1], in[2], dy)
+		}
 	case Reshape:
 		s := in[0].Shape()
 		add(0, Reshape, Attr{Shape: slices.Clone(s[1:])}, s.Dims(), dy)

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,7 +45,8 @@ func (p *probe) InferShape(in ...G.DimSizer) (tensor.Shape, error) {
 
 func (p *probe) Do(in ...G.Value) (G.Value, error) {
 	if p.grad {
-		return tensor.New(tensor.WithShape(in[0].Shape()...), tensor.WithBacking(p.r)), nil
+		// A copy: Gorgonia adds the gradients of a value with several readers in place.
+		return tensor.New(tensor.WithShape(in[0].Shape()...), tensor.WithBacking(slices.Clone(p.r))), nil
 	}
 	var sum float64
 	for i, v := range in[0].Data().([]float32) {
@@ -112,6 +114,7 @@ func TestGradients(t *testing.T) {
 	image := func(signed bool) func(in []*G.Node) (*G.Node, error) {
 		return unary(func(x *G.Node) (*G.Node, error) { return op.ToImage(x, 3, 2, signed) })
 	}
+	attention := func(in []*G.Node) (*G.Node, error) { return op.Attend(in[0], in[1], in[2]) }
 	for _, tt := range []struct {
 		name   string
 		shapes [][]int
@@ -131,6 +134,27 @@ func TestGradients(t *testing.T) {
 		{"tanh", [][]int{{2, 7}}, act(kernel.Tanh), 1, false},
 		{"sigmoid", [][]int{{2, 3, 3, 2}}, act(kernel.Sigmoid), 1, false},
 		{"pool", [][]int{{2, 4, 6, 2}}, unary(op.MaxPool), 1, true},
+		{"unpool", [][]int{{2, 2, 3, 2}, {2, 4, 6, 2}}, binary(op.MaxUnpool), 1, true},
+		{"unpool by what pools", [][]int{{2, 4, 6, 2}}, unary(func(x *G.Node) (*G.Node, error) {
+			y, err := op.MaxPool(x)
+			if err != nil {
+				return nil, err
+			}
+			return op.MaxUnpool(y, x)
+		}), 1, true},
+		{"sum of maps", [][]int{{2, 3, 2, 2}, {2, 3, 2, 2}}, binary(op.Sum), 2, false},
+		{"sum of rows", [][]int{{3, 4}, {3, 4}}, binary(op.Sum), 2, false},
+		{"sum with itself through tanh", [][]int{{3, 4}}, unary(func(x *G.Node) (*G.Node, error) {
+			y, err := op.Activate(x, kernel.Tanh)
+			if err != nil {
+				return nil, err
+			}
+			return op.Sum(x, y)
+		}), 1, false},
+		{"attention", [][]int{{2, 2, 3, 4}, {2, 2, 3, 4}, {2, 2, 3, 4}}, attention, 3, false},
+		{"attention of a pixel to itself", [][]int{{2, 1, 2, 3}}, func(in []*G.Node) (*G.Node, error) {
+			return op.Attend(in[0], in[0], in[0])
+		}, 1, false},
 		{"fold", [][]int{{2, 2, 3, 2}}, unary(func(x *G.Node) (*G.Node, error) { return op.Fold(x, 12) }), 1, false},
 		{"crop", [][]int{{2, 4, 4, 2}}, image(false), 1, false},
 		{"crop signed", [][]int{{2, 4, 4, 2}}, image(true), 1, false},
@@ -240,6 +264,9 @@ func TestWrongShapes(t *testing.T) {
 		"bias of other length":    func() (*G.Node, error) { return op.AddBias(x, in("b", 4)) },
 		"fold to another size":    func() (*G.Node, error) { return op.Fold(x, 47) },
 		"pool of odd sides":       func() (*G.Node, error) { return op.MaxPool(in("o", 2, 3, 4, 1)) },
+		"unpool to other sides":   func() (*G.Node, error) { return op.MaxUnpool(x, in("p", 2, 8, 9, 3)) },
+		"sum of different sizes":  func() (*G.Node, error) { return op.Sum(x, in("s", 2, 4, 4, 1)) },
+		"attention of two sizes":  func() (*G.Node, error) { return op.Attend(x, x, in("v", 2, 2, 4, 3)) },
 		"crop beyond the image":   func() (*G.Node, error) { return op.ToImage(x, 5, 4, false) },
 		"loss of different sizes": func() (*G.Node, error) { return op.LossOf(x, in("t", 2, 4, 4, 1), kernel.MSE, 0) },
 		"classes of other pixels": func() (*G.Node, error) { return op.CrossEntropy(x, in("c", 2, 4, 3)) },

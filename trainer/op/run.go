@@ -81,6 +81,26 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 		dx := result()
 		r.MaxPoolBackward(dx, dy, arg)
 		dx.Pixels(dst)
+	case Unpool:
+		y := result()
+		o.places(plain(1), func(arg []byte) { r.MaxPoolBackward(y, plain(0), arg) })
+		y.Pixels(dst)
+	case UnpoolGrad:
+		dx := result()
+		o.places(plain(1), func(arg []byte) { r.UnpoolBackward(dx, plain(0), arg) })
+		dx.Pixels(dst)
+	case Add:
+		for i, v := range in[0] {
+			dst[i] = v + in[1][i]
+		}
+	case Attention:
+		y := result()
+		r.Attention(ws, y, plain(0), plain(1), plain(2))
+		y.Pixels(dst)
+	case AttentionGrad:
+		d := []kernel.Map{plain(0), plain(1), plain(2)}
+		r.AttentionBackward(ws, d[0], d[1], d[2], plain(3))
+		d[o.Operand].Pixels(dst)
 	case Reshape:
 		copy(dst, in[0])
 	case Image:

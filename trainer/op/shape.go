@@ -58,6 +58,19 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 	case PoolGrad:
 		dy := in[1]
 		return fits(x[0] == dy[0] && x[1] == 2*dy[1] && x[2] == 2*dy[2] && x[3] == dy[3], x.Clone()...)
+	case Unpool:
+		p := in[1]
+		return fits(x[0] == p[0] && 2*x[1] == p[1] && 2*x[2] == p[2] && x[3] == p[3], p.Clone()...)
+	case UnpoolGrad:
+		return fits(x.Eq(in[1]) && x[1]%2 == 0 && x[2]%2 == 0, x[0], x[1]/2, x[2]/2, x[3])
+	case Add:
+		return fits(x.Eq(in[1]), x.Clone()...)
+	case Attention, AttentionGrad:
+		ok := true
+		for _, s := range in {
+			ok = ok && s.Eq(x)
+		}
+		return fits(ok && o.Operand < 3, x.Clone()...)
 	case Reshape:
 		return fits(x.TotalSize()/x[0] == tensor.Shape(o.Shape).TotalSize(), append([]int{x[0]}, o.Shape...)...)
 	case Image:

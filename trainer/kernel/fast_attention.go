@@ -54,7 +54,7 @@ func (f fast) softmaxRow(p []float32, scale float32) {
 	for i, v := range p {
 		p[i] = v - most
 	}
-	f.expRow(p)
+	f.exp(p)
 	var total float64
 	for _, v := range p {
 		total += float64(v)
@@ -62,16 +62,6 @@ func (f fast) softmaxRow(p []float32, scale float32) {
 	share := float32(1 / total)
 	for i, v := range p {
 		p[i] = float32(v * share)
-	}
-}
-
-func (f fast) expRow(x []float32) {
-	if n := len(x) &^ 7; f.vector && n > 0 {
-		expAVX2(&x[0], n)
-		x = x[n:]
-	}
-	for i, v := range x {
-		x[i] = Exp(v)
 	}
 }
 

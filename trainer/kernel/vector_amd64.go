@@ -90,7 +90,4 @@ func ssimAVX2(l *ssimLoop)
 func addAVX2(dst, a, b *float32, n int)
 
 //go:noescape
-func expAVX2(x *float32, n int)
-
-//go:noescape
 func peakAVX2(n int)

@@ -35,6 +35,5 @@ func compareSquareAVX2(_, _, _ *float32, _ int, _ *compareConstants, _ *compareS
 func compareSizeAVX2(_, _, _ *float32, _ int, _ *compareConstants, _ *compareSums)   { none() }
 func filterAVX2(_, _, _ *float32, _, _, _ int)                                       { none() }
 func addAVX2(_, _, _ *float32, _ int)                                                { none() }
-func expAVX2(*float32, int)                                                          { none() }
 func ssimAVX2(*ssimLoop)                                                             { none() }
 func peakAVX2(int)                                                                   { none() }

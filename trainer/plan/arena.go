@@ -12,13 +12,20 @@ import (
 type place struct {
 	floats, pad int
 	bytes       bool
-	square      bool // one value has another shape, so there can be no border
+	square      bool // one value has another shape, or is read without a border, so there can be none
 	first, last int
 	offset      int
 }
 
 // newValue makes a value, in a place of its own, for the result of n.
 func (c *compiler) newValue(n *G.Node, name string) int {
+	i := c.room(n, name)
+	c.value[n] = i
+	return i
+}
+
+// room makes a value of n's shape, in a place of its own, that is not n's result.
+func (c *compiler) room(n *G.Node, name string) int {
 	v := Value{Name: name, H: 1, W: 1}
 	switch s := n.Shape(); len(s) {
 	case 4:
@@ -32,14 +39,12 @@ func (c *compiler) newValue(n *G.Node, name string) int {
 	c.p.Values = append(c.p.Values, v)
 	c.place = append(c.place, len(c.places))
 	c.places = append(c.places, place{})
-	c.value[n] = i
 	return i
 }
 
 // newArg makes the bytes in which the pooling n of x notes which values it took.
 func (c *compiler) newArg(n, x *G.Node) int {
-	i := c.newValue(n, "arg")
-	c.value[n] = i - 1 // the pooled values stay the node's result
+	i := c.room(n, "arg")
 	c.p.Values[i].Bytes = true
 	c.places[c.place[i]].bytes = true
 	c.arg[x] = i
@@ -52,10 +57,15 @@ func (c *compiler) view(n, x *G.Node) {
 	if from == None {
 		return
 	}
+	if c.copied[n] {
+		c.emit(Step{Kind: Copy, Dst: c.newValue(n, c.p.Values[from].Name), Src: from, Ref: None, Arg: None, W: None, B: None})
+		return
+	}
 	i := c.newValue(n, c.p.Values[from].Name)
 	c.places = c.places[:len(c.places)-1]
 	c.place[i] = c.place[from]
 	c.places[c.place[i]].square = true
+	c.views[n] = i
 }
 
 // pad asks for a border of at least n around value v.
@@ -66,8 +76,18 @@ func (c *compiler) pad(v, n int) {
 	}
 }
 
-// finish sizes the places, finds how long each is needed, and lays them into the arena.
+// finish sizes the places, finds how long each is needed, and lays them into the arena. Where a reshaping has to become a
+// copy first, it notes that instead.
 func (c *compiler) finish() error {
+	again := false
+	for n, v := range c.views {
+		if c.places[c.place[v]].pad > 0 {
+			c.copied[n], again = true, true
+		}
+	}
+	if again {
+		return nil
+	}
 	for i := range c.places {
 		c.places[i].first, c.places[i].last = len(c.p.Steps), None
 	}
@@ -91,10 +111,18 @@ func (c *compiler) finish() error {
 	for i := range c.p.Values {
 		v, p := &c.p.Values[i], &c.places[c.place[i]]
 		if p.square && p.pad > 0 {
-			return fmt.Errorf("plan %s: a convolution reads it and another step reshapes it, which needs a copy", v.Name)
+			return fmt.Errorf("plan %s: a convolution reads it inside a border, and another step without one", v.Name)
 		}
 		v.Pad = p.pad
 		p.floats = max(p.floats, v.size(c.p.Batch))
+	}
+	for _, s := range c.p.Steps {
+		if s.Kind != Copy {
+			continue
+		}
+		if d, f := c.p.Values[s.Dst], c.p.Values[s.Src]; d.Pad > 0 && f.Pad > 0 && (d.H != f.H || d.W != f.W) {
+			return fmt.Errorf("plan %s: convolutions read it before and after it is reshaped", f.Name)
+		}
 	}
 	c.p.Floats = allocate(c.places, false)
 	c.p.Bytes = allocate(c.places, true)

@@ -28,9 +28,23 @@ func Encode(net *model.Network) (*Program, error) {
 	return compile(net, G.Nodes{net.Code}, true)
 }
 
+// compile makes a program. That a border has to stand around a value which another step reshapes shows at the end only;
+// then the reshaping becomes a copy, and the program is made anew.
 func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) {
+	copied := map[*G.Node]bool{}
+	for {
+		before := len(copied)
+		p, err := compileWith(net, roots, forward, copied)
+		if err != nil || len(copied) == before {
+			return p, err
+		}
+	}
+}
+
+// compileWith makes a program in which the nodes of copied are copies, and adds those that have to be.
+func compileWith(net *model.Network, roots G.Nodes, forward bool, copied map[*G.Node]bool) (*Program, error) {
 	c := &compiler{
-		net: net, forward: forward,
+		net: net, forward: forward, copied: copied, views: map[*G.Node]int{},
 		users: map[*G.Node][]*G.Node{}, value: map[*G.Node]int{}, weight: map[*G.Node]int{}, grad: map[*G.Node]int{},
 		at: map[*G.Node][]func(){}, done: map[*G.Node]bool{}, arg: map[*G.Node]int{},
 		p: &Program{
@@ -57,6 +71,9 @@ func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) 
 	c.p.Layout = NewLayout(weights)
 	if !forward {
 		for i, n := range net.Grads {
+			if twin, ok := c.grad[n]; ok {
+				return nil, fmt.Errorf("plan the gradient of %s: it is one node with that of %s", weights[i].Name, weights[twin].Name)
+			}
 			c.grad[n] = i
 		}
 	}
@@ -91,6 +108,8 @@ type compiler struct {
 	arg    map[*G.Node]int      // by the input of a pooling: its Arg
 	at     map[*G.Node][]func() // steps to emit once a node is reached
 	done   map[*G.Node]bool     // nodes of a group that was recognised before
+	copied map[*G.Node]bool     // reshapings that are copies
+	views  map[*G.Node]int      // reshapings that are not, with their values
 	place  []int                // by value: its place
 	places []place
 	err    error
@@ -134,6 +153,9 @@ func kindOf(n *G.Node) op.Kind {
 	if o, ok := n.Op().(*op.Op); ok {
 		return o.Kind
 	}
+	if isSum(n) {
+		return op.Add
+	}
 	return ""
 }
 
@@ -158,6 +180,10 @@ func (c *compiler) plan(n *G.Node) {
 	}
 	o, ok := n.Op().(*op.Op)
 	if !ok {
+		if isSum(n) {
+			c.sum(n, c.inputs(n))
+			return
+		}
 		if len(c.inputs(n)) > 0 {
 			c.failf("there is no step for it")
 		}
@@ -169,6 +195,18 @@ func (c *compiler) plan(n *G.Node) {
 		c.linear(n, in)
 	case op.Pool:
 		c.pool(n, in[0])
+	case op.Act:
+		c.emit(Step{Kind: Act, Act: o.Act, Dst: c.mine(n, in[0]), Src: None, Ref: None, Arg: None, W: None, B: None})
+	case op.Add:
+		c.sum(n, in)
+	case op.Unpool:
+		c.unpool(n, in[0], in[1])
+	case op.UnpoolGrad:
+		c.unpoolGrad(n, in[0], in[1])
+	case op.Attention:
+		c.attention(n, in)
+	case op.AttentionGrad:
+		c.attentionGrad(in)
 	case op.ConvData, op.ConvTData, op.DenseData:
 		kinds := map[op.Kind]Kind{op.ConvData: ConvData, op.ConvTData: ConvTData, op.DenseData: DenseData}
 		s := Step{Kind: kinds[o.Kind], Side: o.Side, Src: c.of(in[0]), W: c.weightOf(in[1]), Ref: None, Arg: None, B: None}
@@ -259,8 +297,13 @@ func (c *compiler) linear(n *G.Node, in []*G.Node) {
 		if p := c.poolable(end); p != nil {
 			s.Kind = ConvPool
 			c.done[p] = true
-			c.later(p, func() {
-				s.Dst = c.newValue(p, name)
+			last := p
+			if a := c.sole(p, op.Act); a != nil && s.Act == kernel.Identity { // monotone: before the pooling or after it
+				s.Act, last = attr(a).Act, a
+				c.done[a] = true
+			}
+			c.later(last, func() {
+				s.Dst = c.newValue(last, name)
 				s.Arg = c.newArg(p, end)
 				c.emit(s)
 			})
@@ -274,7 +317,7 @@ func (c *compiler) linear(n *G.Node, in []*G.Node) {
 }
 
 // poolable is the pooling that a convolution ending at end can be fused with: when nothing else reads end but the two
-// gradients, which [compiler.poolGrad] then takes from the pooled values.
+// gradients, which [compiler.poolGrad] then takes from the pooled values, and what asks for the places only.
 func (c *compiler) poolable(end *G.Node) *G.Node {
 	p := c.user(end, op.Pool)
 	if p == nil {
@@ -283,6 +326,10 @@ func (c *compiler) poolable(end *G.Node) *G.Node {
 	for _, u := range c.users[end] {
 		switch kindOf(u) {
 		case op.Pool, op.PoolGrad:
+		case op.Unpool, op.UnpoolGrad:
+			if c.inputs(u)[0] == end {
+				return nil
+			}
 		case op.ActGrad:
 			if kindOf(c.inputs(u)[1]) != op.PoolGrad {
 				return nil
@@ -314,12 +361,13 @@ func (c *compiler) poolGrad(n, x, dy *G.Node) {
 	_, kept := c.value[x]
 	if !kept && kindOf(x) == op.Act {
 		g := c.sole(n, op.ActGrad)
-		if g == nil || len(c.users[dy]) != 1 {
+		if g == nil {
 			c.failf("the activation's gradient does not follow it alone")
 			return
 		}
 		end = g
 		c.done[g] = true
+		s.Src = c.writable(dy)
 		c.later(g, func() { c.emit(c.slope(attr(g).Act, s.Src, c.of(pooled))) })
 	}
 	if !kept && c.convPoolGrad(end, s) {
@@ -367,14 +415,10 @@ func (c *compiler) slope(a kernel.Activation, dy, y int) Step {
 	return Step{Kind: ActGrad, Act: a, Dst: dy, Src: None, Ref: y, Arg: None, W: None, B: None}
 }
 
-// actGrad works in place, which nothing else may see.
+// actGrad works in place, on a copy where something else reads the gradient.
 func (c *compiler) actGrad(n, y, dy *G.Node) {
-	if len(c.users[dy]) != 1 {
-		c.failf("something else reads the gradient that it changes in place")
-		return
-	}
-	c.value[n] = c.of(dy)
-	c.emit(c.slope(attr(n).Act, c.of(dy), c.of(y)))
+	d := c.mine(n, dy)
+	c.emit(c.slope(attr(n).Act, d, c.of(y)))
 }
 
 // weights joins the gradients by a layer's weight and by its bias.

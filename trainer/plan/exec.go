@@ -155,11 +155,34 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 		k.ActivationBackward(s.Act, e.m(s.Dst, n), e.m(s.Ref, n))
 	case Pool:
 		k.MaxPool(e.m(s.Dst, n), e.arg(s, n), e.m(s.Src, n))
-	case PoolGrad:
+	case PoolGrad, Unpool:
 		k.MaxPoolBackward(e.m(s.Dst, n), e.m(s.Src, n), e.arg(s, n))
+	case UnpoolGrad:
+		k.UnpoolBackward(e.m(s.Dst, n), e.m(s.Src, n), e.arg(s, n))
+	case Act:
+		k.Activate(s.Act, e.m(s.Dst, n))
+	case Add:
+		k.Add(s.Act, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n))
+	case Copy:
+		k.Copy(e.alike(s.Dst, s.Src, n))
+	case Attention:
+		k.Attention(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.m(s.Arg, n))
+	case AttentionGrad:
+		k.AttentionBackward(e.ws, e.m(s.Dst, n), e.m(s.Ref, n), e.m(s.Arg, n), e.m(s.Src, n))
 	default:
 		panic("plan: unknown step")
 	}
+}
+
+// alike is two values of equally many numbers as maps of one shape: one of another shape has no border.
+func (e *Exec) alike(a, b, n int) (x, y kernel.Map) {
+	x, y = e.m(a, n), e.m(b, n)
+	if x.Pad == 0 {
+		x.H, x.W, x.C = y.H, y.W, y.C
+	} else {
+		y.H, y.W, y.C = x.H, x.W, x.C
+	}
+	return x, y
 }
 
 // arg is the noted places of a pooling over n images.

@@ -105,8 +105,15 @@ func TestGraphsWithoutAPlan(t *testing.T) {
 			h.net.Weights = append(h.net.Weights, w)
 			return h.must(op.Conv2D(x, w))
 		}},
-		{"an activation by itself", "no step for it by itself", func(h *hand, x *G.Node) *G.Node {
-			return h.must(op.Activate(h.must(op.Activate(h.layer("a", x, op.Conv2D, kernel.Identity, 3, 3, 1, 1), kernel.Tanh)), kernel.ReLU))
+		{"a bias by itself", "no step for it by itself", func(h *hand, x *G.Node) *G.Node {
+			b := h.input("b", 1)
+			h.net.Weights = append(h.net.Weights, b)
+			return h.must(op.AddBias(h.layer("a", x, op.Conv2D, kernel.ReLU, 3, 3, 1, 1), b))
+		}},
+		{"unpooling by what was not pooled", "its pooling has no step", func(h *hand, x *G.Node) *G.Node {
+			a := h.layer("a", x, op.Conv2D, kernel.ReLU, 3, 3, 1, 1)
+			p := h.must(op.MaxPool(h.layer("b", x, op.Conv2D, kernel.ReLU, 3, 3, 1, 1)))
+			return h.must(op.Sum(a, h.must(op.MaxUnpool(p, a))))
 		}},
 		{"an operation of Gorgonia's", "there is no step for it", func(h *hand, x *G.Node) *G.Node {
 			return h.must(G.Square(h.layer("a", x, op.Conv2D, kernel.Identity, 3, 3, 1, 1)))

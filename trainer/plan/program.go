@@ -35,12 +35,24 @@ const (
 	ConvPoolGrad Kind = "conv+pool.grad"
 )
 
+// The steps of values with several readers, and of what stands between layers.
+const (
+	Act           Kind = "act"            // Dst, in place
+	Add           Kind = "add"            // Dst = Act(Src + Ref); Dst may be one of them
+	Copy          Kind = "copy"           // Dst = Src, with another border or another shape
+	Unpool        Kind = "unpool"         // Dst: Src where Arg says, 0 elsewhere
+	UnpoolGrad    Kind = "unpool.grad"    // Dst: what of Src stands where Arg says
+	Attention     Kind = "attention"      // Dst of the queries Src, the keys Ref and the values Arg
+	AttentionGrad Kind = "attention.grad" // gradients in the places of the queries Dst, keys Ref and values Arg; Src: by the output
+)
+
 // Kinds lists the steps that an [Exec] runs.
 func Kinds() []string {
 	var out []string
 	for _, k := range []Kind{
 		Gather, Conv, ConvPool, ConvData, ConvWeights, ConvT, ConvTData, ConvTWeights, Dense, DenseData, DenseWeights,
 		ActGrad, Pool, PoolGrad, Loss, Evaluate, Entropy, ConvPoolGrad,
+		Act, Add, Copy, Unpool, UnpoolGrad, Attention, AttentionGrad,
 	} {
 		out = append(out, string(k))
 	}
@@ -162,6 +174,9 @@ func (p *Program) String() string {
 		}
 		if s.Ref != None {
 			fmt.Fprintf(&b, ", %s", value(s.Ref))
+		}
+		if s.Arg != None && !p.Values[s.Arg].Bytes {
+			fmt.Fprintf(&b, ", %s", value(s.Arg))
 		}
 		if s.W != None && !gradient {
 			fmt.Fprintf(&b, ", %s", strings.TrimSuffix(p.Layout.Weights[s.W].Name, ".weight"))

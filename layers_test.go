@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"cmd/web":            {"study", "storage", "cmd/web/server"},
 	"cmd/sweep": {
 		"study", "study/spec", "study/sampler", "study/pruner", "storage", "templates/chart", "cmd/web/server",
-		"trainer", "trainer/dataset", "trainer/kernel", "trainer/cpu", "trainer/checkpoint", "trainer/model",
+		"trainer", "trainer/baseline", "trainer/dataset", "trainer/kernel", "trainer/cpu", "trainer/checkpoint", "trainer/model",
 	},
 }
 

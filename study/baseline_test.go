@@ -137,3 +137,34 @@ func TestBaselineView(t *testing.T) {
 		}
 	}
 }
+
+func TestBeside(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	for _, c := range []struct {
+		direction study.Direction
+		baseline  float64
+		trial     float64
+		want      string
+	}{
+		{study.Minimize, 0.001679, 0.01186, "pca-8: 0.001679; this trial is 7.1 times that"},
+		{study.Minimize, 0.005, 0.0052, "pca-8: 0.005; this trial is 1.04 times that"},
+		{study.Minimize, 0.005, 0.002, "pca-8: 0.005; this trial is 0.40 times that"},
+		{study.Minimize, 0.001, 0.0421, "pca-8: 0.001; this trial is 42 times that"},
+		{study.Minimize, 0.001, 0.000012, "pca-8: 0.001; this trial is 0.012 times that"},
+		{study.Minimize, 0.005, 0.005, "pca-8: 0.005; this trial is as good"},
+		{study.Minimize, 0, 0.25, "pca-8: 0; this trial is 0.25 worse"},
+		{study.Minimize, 0.005, inf, "pca-8: 0.005; this trial is +Inf worse"},
+		{study.Maximize, 27.5, 19.25, "pca-8: 27.5; this trial is 8.25 worse"},
+		{study.Maximize, 27.5, 28, "pca-8: 27.5; this trial is 0.5 better"},
+		{study.Minimize, nan, 1, ""},
+		{study.Minimize, 1, nan, ""},
+	} {
+		b := study.Baseline{Name: "pca-8", K: 8, Metrics: map[string]float64{"m": c.baseline}}
+		if got := b.Beside(study.Objective{Name: "m", Direction: c.direction}, c.trial); got != c.want {
+			t.Errorf("%s %g beside %g: %q, want %q", c.direction, c.trial, c.baseline, got, c.want)
+		}
+	}
+	if got := (study.Baseline{}).Beside(study.Objective{Name: "m"}, 1); got != "" {
+		t.Errorf("without the metric: %q", got)
+	}
+}

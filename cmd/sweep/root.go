@@ -93,7 +93,7 @@ func (a *app) root() *cobra.Command {
 		return usagef("%w (see `%s --help`)", err, c.CommandPath())
 	})
 	for _, verb := range []func() *cobra.Command{
-		a.runVerb, a.planVerb, a.studiesVerb, a.topVerb, a.showVerb, a.compareVerb, a.bestVerb, a.exportVerb, a.verifyVerb,
+		a.runVerb, a.planVerb, a.studiesVerb, a.topVerb, a.baselinesVerb, a.showVerb, a.compareVerb, a.bestVerb, a.exportVerb, a.verifyVerb,
 		a.applyVerb, a.webVerb, a.pauseVerb, a.resumeVerb, a.stopVerb, a.rmVerb, a.dataVerb, a.devicesVerb, a.versionVerb,
 	} {
 		c := verb()

@@ -120,7 +120,9 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	}
 	defer closeEngines(pool.Engines)
 
+	beside := a.beginBaselines(ctx, db, s, source)
 	err = display.during(ctx, runner, func() error { return pool.Run(ctx) })
+	beside.finish(ctx, err == nil && runner.Progress().Wish != study.Stop)
 	// Whoever comes next may run on this database, or delete the study, while the pages stay.
 	if lerr := lock.Release(); err == nil {
 		err = lerr
@@ -166,6 +168,9 @@ func (a *app) report(ctx context.Context, db *storage.DB, name string, asJSON bo
 			}
 			fmt.Fprintln(a.out)
 		}
+		if err := a.beside(ctx, db, s); err != nil {
+			return err
+		}
 		a.why(s)
 	}
 	over := s.Counts[study.Complete] + s.Counts[study.Pruned] + s.Counts[study.Failed]
@@ -174,6 +179,21 @@ func (a *app) report(ctx context.Context, db *storage.DB, name string, asJSON bo
 	}
 	if !asJSON && s.Best != nil {
 		fmt.Fprintf(a.err, "next: `sweep top %s`, `sweep web`, `sweep export %[1]s -o best/`\n", word(s.Name))
+	}
+	return nil
+}
+
+// beside says how the best trial stands to the baseline of its code's size.
+func (a *app) beside(ctx context.Context, db *storage.DB, s study.Summary) error {
+	if s.Best == nil {
+		return nil
+	}
+	list, err := db.Baselines(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	if text := baselineOf(s.Spec, *s.Best, list); text != "" {
+		fmt.Fprintln(a.out, text)
 	}
 	return nil
 }

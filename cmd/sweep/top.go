@@ -35,6 +35,9 @@ func (a *app) topVerb() *cobra.Command {
 			if q.Sort, q.Desc, err = sortKey(s.Spec, sort); err != nil {
 				return err
 			}
+			if n > 0 && !asJSON && !asCSV {
+				q.Limit++ // one more tells which baselines belong among those shown
+			}
 			trials, err := allTrials(c.Context(), db, s.ID, q)
 			if err != nil {
 				return err
@@ -49,7 +52,15 @@ func (a *app) topVerb() *cobra.Command {
 			case asCSV:
 				return a.topCSV(s, trials)
 			}
-			a.topTable(s, trials)
+			list, err := db.Baselines(c.Context(), s.ID)
+			if err != nil {
+				return err
+			}
+			var next *study.Trial
+			if n > 0 && len(trials) > n {
+				trials, next = trials[:n], &trials[n]
+			}
+			a.topTable(s, trials, study.PlaceBaselines(list, s.Spec.Objective, q, trials, true, next))
 			return nil
 		},
 	}
@@ -111,7 +122,8 @@ func allTrials(ctx context.Context, db *storage.DB, studyID int64, q study.Query
 // shownMetrics are the metrics beside the objective that a table has room for.
 var shownMetrics = []string{"val_mse", "val_psnr", "val_ssim", "epoch"}
 
-func (a *app) topTable(s study.Summary, trials []study.Trial) {
+// topTable prints trials with the baselines at their places between them, which have no number.
+func (a *app) topTable(s study.Summary, trials []study.Trial, placed map[int][]study.Baseline) {
 	searched := s.Spec.Space.Searched()
 	head := []string{"TRIAL", "STATE", s.Spec.Objective.Name}
 	right := map[string]bool{"TRIAL": true, s.Spec.Objective.Name: true, "TIME": true}
@@ -128,7 +140,25 @@ func (a *app) topTable(s study.Summary, trials []study.Trial) {
 	}
 	head = append(head, "TIME")
 	var rows [][]string
-	for _, t := range trials {
+	baselines := func(at int) {
+		for _, b := range placed[at] {
+			as := study.Trial{Metrics: b.Metrics}
+			row := []string{b.Name, "baseline", number(metricOf(as, s.Spec.Objective.Name))}
+			for _, m := range metrics {
+				row = append(row, number(metricOf(as, m)))
+			}
+			for _, d := range searched {
+				cell := "–"
+				if d.Name == study.LatentParam && b.K > 0 {
+					cell = fmt.Sprint(b.K)
+				}
+				row = append(row, cell)
+			}
+			rows = append(rows, append(row, "–"))
+		}
+	}
+	for i, t := range trials {
+		baselines(i)
 		row := []string{fmt.Sprintf("#%d", t.Number), stateWord(t), number(objectiveOf(s.Spec, t))}
 		for _, m := range metrics {
 			row = append(row, number(metricOf(t, m)))
@@ -138,6 +168,7 @@ func (a *app) topTable(s study.Summary, trials []study.Trial) {
 		}
 		rows = append(rows, append(row, duration(t.Duration)))
 	}
+	baselines(len(trials))
 	table(a.out, head, right, rows)
 	fmt.Fprintf(a.err, "%s: %s; %s is to %s\n", s.Name, counts(s), s.Spec.Objective.Name, s.Spec.Objective.Direction)
 }

@@ -41,7 +41,7 @@ type PCA struct {
 	height, width, channels int
 	mean                    []float32 // (size), pixels/255
 	basis                   []float32 // (components, size): orthonormal rows, the direction of the greatest variance first
-	components              int
+	asked, components       int
 	variance                []float64 // (components): of the images along each row
 }
 
@@ -59,7 +59,7 @@ func Fit(ctx context.Context, kernels kernel.Kernels, images *dataset.Images, mo
 	case most < 1 || most > Most:
 		return nil, fmt.Errorf("principal components: %d are not between 1 and %d", most, Most)
 	}
-	p := &PCA{kernels: kernels, height: images.Height, width: images.Width, channels: images.Channels, mean: meanOf(images)}
+	p := &PCA{kernels: kernels, height: images.Height, width: images.Width, channels: images.Channels, mean: meanOf(images), asked: most}
 	size := len(p.mean)
 	p.components = min(most, images.Len()-1, size)
 	if p.components == 0 {
@@ -82,6 +82,9 @@ func Fit(ctx context.Context, kernels kernel.Kernels, images *dataset.Images, mo
 
 // Components is how many components there are.
 func (p *PCA) Components() int { return p.components }
+
+// Asked is how many components Fit was asked for: Evaluate answers for all sizes up to it.
+func (p *PCA) Asked() int { return p.asked }
 
 // Variance is the variance of the images that were given to Fit along each component, in falling order.
 func (p *PCA) Variance() []float64 { return p.variance }

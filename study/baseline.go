@@ -95,6 +95,24 @@ func times(ratio float64) string {
 	return strconv.FormatFloat(ratio, 'g', 2, 64)
 }
 
+// BaselineOf is [BaselineFor] a trial's parameters. Where they do not name the size of the code, which is the default's
+// then, it is that of the only baseline with one.
+func BaselineOf(list []Baseline, p Params) (Baseline, bool) {
+	if v, ok := p[LatentParam]; ok {
+		latent, _ := AsFloat(v)
+		return BaselineFor(list, int(latent))
+	}
+	var only Baseline
+	n := 0
+	for _, b := range list {
+		if b.K > 0 {
+			only = b
+			n++
+		}
+	}
+	return only, n == 1
+}
+
 // PlaceBaselines says where baselines stand between trials listed by q: those at key i come before trials[i], those at
 // len(trials) after the last. first says that no trial is listed before these, next is the one listed after them, nil
 // without any; so each baseline stands on one page. Orders that baselines have no part in (by number, say), and lists

@@ -126,6 +126,26 @@ func TestBaselineFor(t *testing.T) {
 	}
 }
 
+func TestBaselineOf(t *testing.T) {
+	list := baselines(0.06, 0.008, 0.002)
+	for _, c := range []struct {
+		name string
+		list []study.Baseline
+		p    study.Params
+		want string
+	}{
+		{"its own", list, study.Params{"latent": int64(128)}, "pca-128"},
+		{"a float", list, study.Params{"latent": 100.0}, "pca-64"},
+		{"not named, several", list, nil, ""},
+		{"not named, one", list[:2], nil, "pca-64"},
+		{"no baseline", nil, study.Params{"latent": int64(128)}, ""},
+	} {
+		if b, ok := study.BaselineOf(c.list, c.p); ok != (c.want != "") || ok && b.Name != c.want {
+			t.Errorf("%s: %q, %v", c.name, b.Name, ok)
+		}
+	}
+}
+
 func TestBaselineView(t *testing.T) {
 	b := study.Baseline{Name: "pca-8", K: 8, Metrics: map[string]float64{"val_mse": 0, "val_psnr": math.Inf(1)}, Fingerprint: "f00d"}
 	for objective, want := range map[string]string{

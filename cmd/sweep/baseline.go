@@ -143,12 +143,38 @@ func (b *baselines) pace(ctx context.Context) error {
 
 // baselineOf says in a sentence how a trial stands to the baseline of its code's size; empty without one.
 func baselineOf(s study.Spec, t study.Trial, list []study.Baseline) string {
-	latent, _ := study.AsFloat(t.Params[study.LatentParam])
-	b, ok := study.BaselineFor(list, int(latent))
+	b, ok := study.BaselineOf(list, t.Params)
 	if !ok {
 		return ""
 	}
 	return b.Beside(s.Objective, t.Value)
+}
+
+// testBaseline is the baseline of a trial's size with its metrics on the test set; nil where the trial has none.
+func (a *app) testBaseline(ctx context.Context, s study.Summary, t study.Trial, source dataset.Source) (*study.Baseline, error) {
+	c, err := trainer.Decode(t.Params)
+	if err != nil || !baseline.Apply(s.Spec) || c.Latent > baseline.Most {
+		return nil, err
+	}
+	name := study.PCAName(c.Latent)
+	fmt.Fprintf(a.err, "evaluating %s beside it\n", name)
+	train, _, err := source.Split(s.Spec.Seed, s.Spec.Data.Train, s.Spec.Data.Validation)
+	if err != nil {
+		return nil, err
+	}
+	images, err := source.Test(0)
+	if err != nil {
+		return nil, err
+	}
+	pca, err := baseline.Fit(ctx, kernel.Best(), train, c.Latent, nil)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := pca.Evaluate(ctx, images, []int{c.Latent}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &study.Baseline{Name: name, K: c.Latent, Metrics: trainer.TestMetrics(sums[0]), Fingerprint: s.Data.Fingerprint, Time: a.now()}, nil
 }
 
 func (a *app) baselinesVerb() *cobra.Command {

@@ -175,6 +175,9 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("the exported trial has no %s", k)
 		}
 	}
+	if card, err := os.ReadFile(filepath.Join(p.dir, "best", "README.md")); err != nil || !strings.Contains(string(card), "does not beat pca-") {
+		t.Errorf("the model card (%v) does not say how it stands to pca:\n%s", err, card)
+	}
 	if out := p.must("verify", "best"); !strings.Contains(out, "ok") {
 		t.Errorf("verify says %q", out)
 	}

@@ -90,6 +90,9 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	if err := test(ctx, &b, s, source); err != nil {
 		return fmt.Errorf("evaluate trial #%d on the test set: %w", d.Number, err)
 	}
+	if b.Baseline, err = a.testBaseline(ctx, s, d.Trial, source); err != nil {
+		return fmt.Errorf("evaluate the baseline of trial #%d on the test set: %w", d.Number, err)
+	}
 	digest, err := checkpoint.Export(ctx, path, b)
 	if err != nil {
 		return err
@@ -100,6 +103,9 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	}
 	fmt.Fprintf(a.out, "%s: trial #%d, test_mse %s, test_psnr %s dB, test_ssim %s\n", dir, d.Number,
 		number(b.TestMetrics["test_mse"]), number(b.TestMetrics["test_psnr"]), number(b.TestMetrics["test_ssim"]))
+	if b.Baseline != nil {
+		fmt.Fprintln(a.out, b.Baseline.Beside(study.Objective{Name: "test_mse", Direction: study.Minimize}, b.TestMetrics["test_mse"]))
+	}
 	fmt.Fprintf(a.err, "next: `sweep verify %s` evaluates it again\n", word(dir))
 	return nil
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"sweep/storage"
 	"sweep/study"
 )
 
@@ -43,20 +45,26 @@ func (a *app) showVerb() *cobra.Command {
 			if asJSON {
 				return printJSON(a.out, d.View())
 			}
-			a.showTrial(s, d)
-			return nil
+			return a.showTrial(c.Context(), db, s, d)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) showTrial(s study.Summary, d study.Detail) {
+func (a *app) showTrial(ctx context.Context, db *storage.DB, s study.Summary, d study.Detail) error {
+	list, err := db.Baselines(ctx, s.ID)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(a.out, "trial #%d of %s: %s", d.Number, s.Name, stateWord(d.Trial))
 	if d.State == study.Complete {
 		fmt.Fprintf(a.out, ", %s %s", s.Spec.Objective.Name, number(d.Value))
 	}
 	fmt.Fprintf(a.out, ", %s\n", duration(d.Duration))
+	if text := baselineOf(s.Spec, d.Trial, list); d.State == study.Complete && text != "" {
+		fmt.Fprintln(a.out, text)
+	}
 	if d.Message != "" {
 		fmt.Fprintf(a.out, "\n%s\n", d.Message)
 	}
@@ -116,6 +124,7 @@ func (a *app) showTrial(s study.Summary, d study.Detail) {
 		}
 		table(a.out, []string{"  KIND", "NAME", "EPOCH", "SIZE", "SHA-256"}, map[string]bool{"EPOCH": true, "SIZE": true}, rows)
 	}
+	return nil
 }
 
 func (a *app) bestVerb() *cobra.Command {
@@ -140,8 +149,7 @@ func (a *app) bestVerb() *cobra.Command {
 				v.History, v.AttemptList = nil, nil
 				return printJSON(a.out, v)
 			}
-			a.showTrial(s, d)
-			return nil
+			return a.showTrial(c.Context(), db, s, d)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -39,6 +39,8 @@ type Bundle struct {
 	Model []byte
 	// Metrics are those of the trial at its best epoch, TestMetrics those on the whole test set.
 	Metrics, TestMetrics map[string]float64
+	// Baseline is what the model is held against, with test metrics; nil where there is none.
+	Baseline *study.Baseline
 	// Samples are images of the data set, for the picture of what it is like; the first 64 are shown.
 	Samples *dataset.Images
 	// Test are the first test images, [CheckImages] of them where there are so many, and Reconstructions what the
@@ -120,7 +122,7 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 		return nil, err
 	}
 	files[metricsFile], err = document(metricsDocument{
-		Study: b.Study, Trial: b.Trial, Metrics: numbers(b.Metrics), Test: numbers(b.TestMetrics), Check: check,
+		Study: b.Study, Trial: b.Trial, Metrics: numbers(b.Metrics), Test: numbers(b.TestMetrics), Check: check, Baseline: b.baseline(),
 	})
 	if err != nil {
 		return nil, err

@@ -101,6 +101,10 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	line("`test_…` are on the test set, which no trial was chosen by; the others are of the trial's best epoch. "+
 		"The mean squared error on the first %d test images is %s: `sweep verify` comes to the same, and so does any ONNX runtime.",
 		check.First, strconv.FormatFloat(float64(check.MSE), 'g', 8, 64))
+	if v := b.verdict(); v != "" {
+		line("")
+		line("%s", v)
+	}
 	line("")
 	line("## Data and training")
 	line("")

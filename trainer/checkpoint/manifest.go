@@ -75,6 +75,8 @@ type metricsDocument struct {
 	Metrics map[string]study.Number `json:"metrics"`
 	Test    map[string]study.Number `json:"test_metrics"`
 	Check   Check                   `json:"check"`
+	// Baseline is left out where the model has none to be held against.
+	Baseline *baselineDocument `json:"baseline,omitempty"`
 }
 
 func numbers(m map[string]float64) map[string]study.Number {

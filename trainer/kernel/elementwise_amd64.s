@@ -344,51 +344,6 @@ loop:
 	VZEROUPPER
 	RET
 
-// func adamAVX2(w, grad, m, v *float32, n int, c *adamConstants)
-TEXT ·adamAVX2(SB), NOSPLIT, $0-48
-	MOVQ w+0(FP), DI
-	MOVQ grad+8(FP), SI
-	MOVQ m+16(FP), R8
-	MOVQ v+24(FP), R9
-	MOVQ n+32(FP), CX
-	MOVQ c+40(FP), AX
-	VBROADCASTSS adamConstants_beta1(AX), Y8
-	VBROADCASTSS adamConstants_rest1(AX), Y9
-	VBROADCASTSS adamConstants_beta2(AX), Y10
-	VBROADCASTSS adamConstants_rest2(AX), Y11
-	VBROADCASTSS adamConstants_rate(AX), Y12
-	VBROADCASTSS adamConstants_root(AX), Y13
-	VBROADCASTSS adamConstants_epsilon(AX), Y14
-	VBROADCASTSS adamConstants_keep(AX), Y15
-
-loop:
-	VMOVUPS (SI), Y0
-	VMULPS  (R8), Y8, Y1
-	VMULPS  Y0, Y9, Y2
-	VADDPS  Y2, Y1, Y1       // m
-	VMOVUPS Y1, (R8)
-	VMULPS  (R9), Y10, Y2
-	VMULPS  Y0, Y11, Y3
-	VMULPS  Y0, Y3, Y3
-	VADDPS  Y3, Y2, Y2       // v
-	VMOVUPS Y2, (R9)
-	VSQRTPS Y2, Y2
-	VMULPS  Y13, Y2, Y2
-	VADDPS  Y14, Y2, Y2
-	VMULPS  Y1, Y12, Y1
-	VDIVPS  Y2, Y1, Y1
-	VMULPS  (DI), Y15, Y3
-	VSUBPS  Y1, Y3, Y3
-	VMOVUPS Y3, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, R8
-	ADDQ $32, R9
-	SUBQ $8, CX
-	JNZ  loop
-	VZEROUPPER
-	RET
-
 // func sumSquaresAVX2(x *float32, n int, lanes *[8]float64)
 TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	MOVQ x+0(FP), SI

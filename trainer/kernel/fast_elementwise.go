@@ -268,26 +268,6 @@ func (f fast) Gather(dst Map, pixels []byte, h, w int, images []int) {
 	}
 }
 
-func (f fast) Adam(w, g, m, v []float32, s AdamStep) {
-	c := s.constants(w, g, m, v)
-	if n := len(g) &^ 7; f.vector && n > 0 {
-		adamAVX2(&w[0], &g[0], &m[0], &v[0], n, &c)
-		w, g, m, v = w[n:], g[n:], m[n:], v[n:]
-	}
-	adamGo(w, g, m, v, &c)
-}
-
-func adamGo(w, g, m, v []float32, c *adamConstants) {
-	w, m, v = w[:len(g)], m[:len(g)], v[:len(g)]
-	for i, d := range g {
-		mi := float32(c.beta1*m[i]) + float32(c.rest1*d)
-		vi := float32(c.beta2*v[i]) + float32(float32(c.rest2*d)*d)
-		m[i], v[i] = mi, vi
-		root := float32(math.Sqrt(float64(vi)))
-		w[i] = float32(c.keep*w[i]) - float32(c.rate*mi)/(float32(root*c.root)+c.epsilon)
-	}
-}
-
 func (f fast) SumSquares(x []float32) float64 {
 	// Eight chains, whose sum does not depend on the machine: the square of a float32 is exact in float64.
 	var s [8]float64

@@ -97,21 +97,6 @@ type Sums struct {
 	Intersection, Union [MaxMaskClasses]int
 }
 
-// AdamStep holds the numbers of one step of Adam (Kingma and Ba 2015, algorithm 1), or of AdamW (Loshchilov and Hutter
-// 2019) when WeightDecay is not 0.
-type AdamStep struct {
-	LR           float64
-	Beta1, Beta2 float64 // 0.9 and 0.999 in the paper
-	Epsilon      float64 // 1e-8 in the paper
-	WeightDecay  float64 // decoupled: w loses LR·WeightDecay·w
-	Step         int64   // from 1
-}
-
-// DefaultAdam is Adam with the paper's constants.
-func DefaultAdam(lr float64, step int64) AdamStep {
-	return AdamStep{LR: lr, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: step}
-}
-
 // Kernels is the set of operations. N is the number of images of the maps, any number from 0.
 type Kernels interface {
 	// Name is the name that New takes.
@@ -213,6 +198,8 @@ type Kernels interface {
 
 	// Adam makes one step: m and v are the moments, zeros before step 1. g is not changed.
 	Adam(w, g, m, v []float32, s AdamStep)
+	// SGD makes one step: m is the momentum, zeros before the first. g is not changed.
+	SGD(w, g, m []float32, s SGDStep)
 	// SumSquares is the sum of x², added in float64.
 	SumSquares(x []float32) float64
 	// Finite reports whether no value is infinite or NaN.

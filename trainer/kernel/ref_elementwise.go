@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 func (reference) MaxPool(dst Map, arg []byte, x Map) {
 	checkPool(dst, arg, x)
 	a := 0
@@ -112,39 +110,6 @@ func (reference) Gather(dst Map, pixels []byte, h, w int, images []int) {
 			clear(row[n:])
 		}
 		dst.clearBorder(i)
-	}
-}
-
-func (reference) Adam(w, g, m, v []float32, s AdamStep) {
-	c := s.constants(w, g, m, v)
-	for i, d := range g {
-		m[i] = float32(c.beta1*m[i]) + float32(c.rest1*d)
-		v[i] = float32(c.beta2*v[i]) + float32(float32(c.rest2*d)*d)
-		root := float32(math.Sqrt(float64(v[i])))
-		w[i] = float32(c.keep*w[i]) - float32(c.rate*m[i])/(float32(root*c.root)+c.epsilon)
-	}
-}
-
-// adamConstants are the numbers of a step as the loops use them:
-// w = keep·w - rate·m / (root·√v + epsilon), the bias corrections being in rate and root.
-type adamConstants struct {
-	beta1, rest1, beta2, rest2, rate, root, epsilon, keep float32
-}
-
-func (s AdamStep) constants(w, g, m, v []float32) adamConstants {
-	if len(g) != len(w) || len(m) != len(w) || len(v) != len(w) {
-		panic("kernel: length mismatch")
-	}
-	if s.Step < 1 {
-		panic("kernel: Adam's steps count from 1")
-	}
-	return adamConstants{
-		beta1: float32(s.Beta1), rest1: float32(1 - s.Beta1),
-		beta2: float32(s.Beta2), rest2: float32(1 - s.Beta2),
-		rate:    float32(s.LR / (1 - powInt(s.Beta1, s.Step))),
-		root:    float32(1 / math.Sqrt(1-powInt(s.Beta2, s.Step))),
-		epsilon: float32(s.Epsilon),
-		keep:    float32(1 - float64(s.LR*s.WeightDecay)),
 	}
 }
 

@@ -63,6 +63,9 @@ func geluBackwardAVX2(grad, x *float32, n int)
 func adamAVX2(w, grad, m, v *float32, n int, c *adamConstants)
 
 //go:noescape
+func sgdAVX2(w, grad, m *float32, n int, c *sgdConstants)
+
+//go:noescape
 func sumSquaresAVX2(x *float32, n int, lanes *[8]float64)
 
 //go:noescape

@@ -27,6 +27,7 @@ func tanhBackwardAVX2(_, _ *float32, _ int)                                     
 func geluAVX2(_, _ *float32, _ int)                                                  { none() }
 func geluBackwardAVX2(_, _ *float32, _ int)                                          { none() }
 func adamAVX2(_, _, _, _ *float32, _ int, _ *adamConstants)                          { none() }
+func sgdAVX2(_, _, _ *float32, _ int, _ *sgdConstants)                               { none() }
 func sumSquaresAVX2(*float32, int, *[8]float64)                                      { none() }
 func finiteAVX2(*float32, int) bool                                                  { none(); return false }
 func gatherAVX2(*float32, *byte, int)                                                { none() }

@@ -20,9 +20,12 @@ type Declaration struct {
 	AtLeast string   // of a List: the parameter that says how many numbers it has at least
 	Words   []string // of a Categorical, those that are built
 	Later   []string // words of the contract that are not built yet
-	Default any
-	Unbuilt bool // the whole parameter is of the contract but not built yet: only its default is accepted
-	Doc     string
+	// With is another parameter, a choice of words: where that is none of WithWords this one must keep its default.
+	With      string
+	WithWords []string
+	Default   any
+	Unbuilt   bool // the whole parameter is of the contract but not built yet: only its default is accepted
+	Doc       string
 }
 
 // Catalogue is what a trainer declares about itself.
@@ -142,4 +145,14 @@ func (d Declaration) Check(v any) error {
 		return fmt.Errorf("%s is out of range: give %s", FormatValue(v), d.Range())
 	}
 	return nil
+}
+
+// Fits reports, in words for the person who wrote the file, that d has the value v, which Check has passed, where the
+// parameter d.With is other and gives it no meaning.
+func (d Declaration) Fits(v any, other string) error {
+	if d.With == "" || slices.Contains(d.WithWords, other) || FormatValue(normal(v)) == FormatValue(normal(d.Default)) {
+		return nil
+	}
+	return fmt.Errorf("it has no meaning where %s is %s, only with %s: leave it out, or choose another %[1]s (%s)",
+		d.With, other, strings.Join(d.WithWords, " or "), d.Doc)
 }

@@ -32,15 +32,24 @@ func declarations() []study.Declaration {
 	unbuilt := func(name string, low, high, def float64, doc string) study.Declaration {
 		return study.Declaration{Name: name, Kind: study.Float, Low: low, High: high, Default: def, Unbuilt: true, Doc: doc}
 	}
+	number := func(name string, high, def float64, doc string) study.Declaration {
+		return study.Declaration{Name: name, Kind: study.Float, Low: 0, High: high, Default: def, Doc: doc}
+	}
+	weightDecay := number("weight_decay", 1, 0, "decay of the weights beside the gradient, of adamw and sgd; with adam use l2")
+	weightDecay.With, weightDecay.WithWords = "optimizer", []string{"adamw", "sgd"}
 	return []study.Declaration{
 		{Name: "lr", Kind: study.Float, Low: 0, OpenLow: true, High: 10, Default: 0.001, Doc: "learning rate after warm-up"},
 		whole("batch", 1, 1024, 64, "images in one optimiser step"),
 		whole("latent", 1, 4096, 128, "numbers in the bottleneck"),
 		words("loss", "mse", []string{"mse", "mae", "mse+ssim"}, nil, "what training minimises; mse+ssim is (1-w)·MSE + w·(1-SSIM)"),
 		{Name: "ssim_weight", Kind: study.Float, Low: 0, High: 1, Default: 0.5, Doc: "w of mse+ssim"},
-		words("optimizer", "adam", []string{"adam"}, []string{"adamw", "sgd"}, "the optimiser"),
-		unbuilt("momentum", 0, 1, 0.9, "momentum of sgd"),
-		unbuilt("weight_decay", 0, 1, 0, "decay of the weights in a step"),
+		words("optimizer", "adam", []string{"adam", "adamw", "sgd"}, nil, "the optimiser"),
+		number("momentum", 0.9999, 0.9, "momentum of sgd"),
+		weightDecay,
+		number("l1", 1, 0, "penalty on the sizes of the weights, biases and norms not counted"),
+		number("l2", 1, 0, "penalty on half the squares of the weights, biases and norms not counted"),
+		number("clip_norm", 1e6, 0, "greatest 2-norm of the gradient, to which a longer one is shortened; 0: any"),
+		words("init", "auto", []string{"auto", "he", "glorot"}, nil, "the law of the initial weights; auto: he before a rectifier, else glorot"),
 		whole("warmup_epochs", 0, 1000, 0, "epochs over which the learning rate rises to lr"),
 		words("schedule", "constant", []string{"constant", "cosine", "step"}, nil, "the learning rate after warm-up: cosine falls to 0 at the last epoch, step to a tenth at the half and again at three quarters"),
 		whole("patience", 0, 1000, 5, "epochs without a better objective before the trial stops; 0: never"),
@@ -93,6 +102,13 @@ func Decode(p study.Params) (Config, error) {
 		}
 		values[d.Name] = v
 	}
+	for _, d := range declared {
+		if other, ok := values[d.With].(string); ok {
+			if err := d.Fits(values[d.Name], other); err != nil {
+				return Config{}, fmt.Errorf("parameter %s: %w", d.Name, err)
+			}
+		}
+	}
 	for name := range p {
 		if _, ok := values[name]; !ok {
 			return Config{}, fmt.Errorf("parameter %s: the trainer cae has none of that name", name)
@@ -116,12 +132,18 @@ func Decode(p study.Params) (Config, error) {
 			OutputActivation: word("output_activation"),
 			Loss:             word("loss"),
 			SSIMWeight:       float("ssim_weight"),
+			Init:             word("init"),
 		},
 		Batch:        integer("batch"),
 		LR:           float("lr"),
 		WarmupEpochs: integer("warmup_epochs"),
 		Schedule:     word("schedule"),
 		Optimizer:    word("optimizer"),
+		Momentum:     float("momentum"),
+		WeightDecay:  float("weight_decay"),
+		L1:           float("l1"),
+		L2:           float("l2"),
+		ClipNorm:     float("clip_norm"),
 		Patience:     integer("patience"),
 	}
 	for _, v := range values["filters"].([]any) {

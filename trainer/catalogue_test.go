@@ -35,13 +35,19 @@ func TestDecode(t *testing.T) {
 	base := trainer.Config{
 		Config: model.Config{
 			Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
-			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5,
+			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto",
 		},
-		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Patience: 5,
+		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Momentum: 0.9, Patience: 5,
 	}
 	got, err := trainer.Decode(nil)
 	if err != nil || !cmp.Equal(got, base) {
 		t.Fatalf("defaults: %v\n%s", err, cmp.Diff(base, got))
+	}
+	got, err = trainer.Decode(study.Params{"optimizer": "sgd", "momentum": 0.5, "weight_decay": 0.1, "l1": 0.2, "l2": 0.3, "clip_norm": 4.0, "init": "he"})
+	sgd := base
+	sgd.Optimizer, sgd.Momentum, sgd.WeightDecay, sgd.L1, sgd.L2, sgd.ClipNorm, sgd.Init = "sgd", 0.5, 0.1, 0.2, 0.3, 4, "he"
+	if err != nil || !cmp.Equal(got, sgd) {
+		t.Fatalf("sgd: %v\n%s", err, cmp.Diff(sgd, got))
 	}
 	got, err = trainer.Decode(study.Params{
 		"lr": int64(1), "batch": int64(32), "latent": 64.0, "loss": "mse+ssim", "ssim_weight": 0.25, "patience": int64(0),
@@ -67,7 +73,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"even kernel", study.Params{"kernel": int64(4)}, "odd numbers from 1 to 7"},
 		{"half a batch", study.Params{"batch": 1.5}, "whole numbers from 1 to 1024"},
 		{"text for a number", study.Params{"latent": "many"}, "not a number"},
-		{"later word", study.Params{"optimizer": "sgd"}, "not built yet"},
+		{"later word", study.Params{"upsample": "k3"}, "not built yet"},
+		{"decay of adam", study.Params{"weight_decay": 0.1}, "no meaning where optimizer is adam, only with adamw or sgd"},
 		{"wrong word", study.Params{"loss": "huber"}, "one of mse, mae, mse+ssim"},
 		{"unbuilt", study.Params{"dropout_conv": 0.1}, "not built yet"},
 		{"filters too few", study.Params{"filters": []any{int64(8)}}, "too few for depth 3"},

@@ -16,11 +16,11 @@ type Config struct {
 	Batch        int
 	LR           float64
 	WarmupEpochs int
-	Schedule     string // constant, cosine, step
-	Optimizer    string // adam
-	Momentum     float64
-	WeightDecay  float64
-	L1, L2       float64 // penalties on the weights
+	Schedule     string  // constant, cosine, step
+	Optimizer    string  // adam, adamw, sgd; empty: adam
+	Momentum     float64 // of sgd
+	WeightDecay  float64 // decoupled, of adamw and sgd; of the arrays of L1 and L2
+	L1, L2       float64 // penalties L1·Σ|w| + L2/2·Σw² on the weights, see model.Weight.Penalised; no part of any loss reported
 	ClipNorm     float64 // greatest 2-norm of the gradient; 0: any
 	Flip         string  // none
 	Epochs       int     // at most; also the horizon of the schedule
@@ -130,7 +130,7 @@ type State struct {
 	Step    int64 // optimiser steps taken
 	Weights []Tensor
 	Best    []Tensor // weights of the best epoch; empty before there is one
-	M, V    []Tensor // Adam's moments
+	M, V    []Tensor // Adam's moments; of sgd M is the momentum and V empty
 	Stop    StopState
 }
 

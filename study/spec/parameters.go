@@ -59,6 +59,7 @@ func (p *parser) parameters(e entry) {
 		}
 	}
 	p.fits(nodes)
+	p.together(nodes)
 }
 
 // distribution reads one parameter.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"sweep/trainer"
 	"sweep/trainer/dataset"
@@ -35,8 +36,19 @@ func check(c trainer.Config) error {
 	if !slices.Contains(schedules, c.Schedule) {
 		bad("schedule %q is not one of constant, cosine, step", c.Schedule)
 	}
-	if c.Optimizer != "" && c.Optimizer != "adam" {
-		bad("optimizer %q is not one that a core can run; use adam", c.Optimizer)
+	if c.Optimizer != "" && !slices.Contains(optimisers, c.Optimizer) {
+		bad("optimizer %q is not one that a core can run; use one of %s", c.Optimizer, strings.Join(optimisers, ", "))
+	}
+	if !(c.Momentum >= 0 && c.Momentum < 1) {
+		bad("momentum %g is not a number from 0 to below 1", c.Momentum)
+	}
+	for i, x := range []float64{c.WeightDecay, c.L1, c.L2, c.ClipNorm} {
+		if !(x >= 0) || math.IsInf(x, 0) {
+			bad("%s %g is not a number of at least 0", []string{"weight_decay", "l1", "l2", "clip_norm"}[i], x)
+		}
+	}
+	if c.WeightDecay != 0 && (c.Optimizer == "" || c.Optimizer == "adam") {
+		bad("weight_decay %g has no meaning for the optimizer adam; use adamw, or l2 for a penalty", c.WeightDecay)
 	}
 	errs = append(errs, fits(c.Config, "train", c.Train), fits(c.Config, "validation", c.Validation))
 	return errors.Join(errs...)

@@ -39,11 +39,8 @@ func (e *Engine) Device() string { return e.device }
 // Slots is 1: a core trains one trial, so that a small batch never waits for a large one.
 func (e *Engine) Slots() int { return 1 }
 
-// adamStep is the kind of step that an optimiser's update is.
-const adamStep = "adam"
-
-// Kinds lists the steps of a plan and the optimiser.
-func (e *Engine) Kinds() []string { return append(plan.Kinds(), adamStep) }
+// Kinds lists the steps of a plan and the optimisers.
+func (e *Engine) Kinds() []string { return append(plan.Kinds(), optimisers...) }
 
 // Load builds and plans the network of c, with initial weights by its seed or those of st. The next Advance starts
 // epoch st.Epoch+1. An error names what to change and leaves the slot free; it wraps [trainer.ErrMemory] for a trial that

@@ -11,7 +11,10 @@ import (
 func (t *trial) save() *trainer.State {
 	st := &trainer.State{
 		Epoch: t.epoch, Step: t.keptStep,
-		Weights: t.tensors(t.kept[0]), M: t.tensors(t.kept[1]), V: t.tensors(t.kept[2]),
+		Weights: t.tensors(t.kept[0]), M: t.tensors(t.kept[1]),
+	}
+	if t.v != nil {
+		st.V = t.tensors(t.kept[2])
 	}
 	if t.hasBest {
 		st.Best = t.tensors(t.best)
@@ -39,6 +42,9 @@ func (t *trial) restore(st *trainer.State) error {
 	}{{"weights", st.Weights, t.w}, {"first moments", st.M, t.m}, {"second moments", st.V, t.v}, {"best weights", st.Best, t.best}} {
 		if set.name == "best weights" && len(set.from) == 0 {
 			continue
+		}
+		if set.block == nil {
+			continue // what an optimiser without a second moment has no use for
 		}
 		if len(set.from) != len(t.layout.Weights) {
 			return fmt.Errorf("it holds %d arrays of %s, the network has %d", len(set.from), set.name, len(t.layout.Weights))

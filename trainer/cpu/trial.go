@@ -29,7 +29,9 @@ type trial struct {
 	encode         *plan.Exec // as far as the code
 	layout         plan.Layout
 
-	w, g, m, v []float32 // weights, gradients, Adam's moments
+	optimiser optimiser
+
+	w, g, m, v []float32 // weights, gradients, the optimiser's moments; without a second one v is nil
 	best       []float32
 	hasBest    bool
 	// kept are w, m and v at the last epoch's end, where a save in the middle of an epoch finds them.
@@ -53,10 +55,14 @@ func newTrial(c trainer.Config, train, forward *plan.Exec) *trial {
 	l := train.Program().Layout
 	t := &trial{
 		c: c, train: train, forward: forward, layout: l,
-		w: l.NewBlock(), g: l.NewBlock(), m: l.NewBlock(), v: l.NewBlock(), best: l.NewBlock(),
+		optimiser: newOptimiser(c, l),
+		w:         l.NewBlock(), g: l.NewBlock(), m: l.NewBlock(), best: l.NewBlock(),
 		order: make([]int, c.Train.Len()), every: make([]int, c.Validation.Len()),
 	}
-	for i := range t.kept {
+	if t.optimiser.moments() == 2 {
+		t.v = l.NewBlock()
+	}
+	for i := range 1 + t.optimiser.moments() {
 		t.kept[i] = l.NewBlock()
 	}
 	for i := range t.every {
@@ -114,15 +120,14 @@ func (t *trial) optimise(k kernel.Kernels) error {
 	if err != nil {
 		return err
 	}
-	trained := t.layout.Trained
-	norm := math.Sqrt(k.SumSquares(t.g[:trained]))
+	norm := math.Sqrt(k.SumSquares(t.g[:t.layout.Trained]))
 	if !finite(sums.Loss) || !finite(norm) {
 		return fmt.Errorf("epoch %d, step %d: %w", t.epoch+1, t.step+1, trainer.ErrNaN)
 	}
 	t.step++
 	perEpoch := (len(t.order) + t.c.Batch - 1) / t.c.Batch
 	lr := learningRate(t.c, perEpoch, t.step)
-	k.Adam(t.w[:trained], t.g[:trained], t.m[:trained], t.v[:trained], kernel.DefaultAdam(lr, t.step))
+	t.optimiser.run(k, t.w, t.g, t.m, t.v, norm, lr, t.step)
 
 	t.at += len(images)
 	t.steps++

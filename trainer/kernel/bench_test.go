@@ -276,6 +276,7 @@ func BenchmarkElementwise(b *testing.B) {
 		const n = 300_000
 		w, g, m, v := floats(r, n, 1), floats(r, n, 1), make([]float32, n), make([]float32, n)
 		run("adam", n, func() { k.Adam(w, g, m, v, kernel.DefaultAdam(1e-3, 5)) })
+		run("sgd", n, func() { k.SGD(w, g, m, kernel.SGDStep{LR: 1e-3, Momentum: 0.9, Pull: kernel.Pull{L1: 1e-6, L2: 1e-5}}) })
 		run("sum of squares", n, func() { k.SumSquares(w) })
 		run("finite", n, func() { k.Finite(w) })
 	}

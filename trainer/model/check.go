@@ -19,7 +19,7 @@ var (
 	variants          = []string{"plain"}
 	tasks             = []string{"reconstruct", Segment, Classify}
 	freezes           = []string{"none", "encoder"}
-	inits             = []string{"auto"}
+	inits             = []string{"auto", "he", "glorot"}
 )
 
 // maxDepth is the contract's; the names of weights hold one digit.

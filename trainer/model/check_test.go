@@ -35,6 +35,8 @@ func TestCheck(t *testing.T) {
 		{"activation", func(c *model.Config) { c.Activation = "gelu" }, `activation "gelu" is not one of relu,`},
 		{"output", func(c *model.Config) { c.OutputActivation = "" }, "output_activation"},
 		{"loss", func(c *model.Config) { c.Loss = "ssim" }, "loss"},
+		{"init", func(c *model.Config) { c.Init = "xavier" }, `init "xavier" is not one of auto, he, glorot`},
+		{"glorot", func(c *model.Config) { c.Init = "glorot" }, ""},
 		{"upsample", func(c *model.Config) { c.Upsample = "k3" }, "upsample"},
 		{"weight", func(c *model.Config) { c.SSIMWeight = math.NaN() }, "ssim_weight NaN"},
 		{"segment", func(c *model.Config) { c.Task, c.Loss, c.Classes = "segment", "cross_entropy", 11 }, ""},
@@ -119,6 +121,37 @@ func TestInit(t *testing.T) {
 		got := sq/float64(n) - (sum/float64(n))*(sum/float64(n))
 		if rel := math.Abs(got/variance - 1); rel > 5*math.Sqrt(0.8/float64(n)) {
 			t.Errorf("%s has variance %g, want %g", w.Name, got, variance)
+		}
+	}
+}
+
+// The laws differ where the activation would choose another one, and nowhere else.
+func TestInitLaws(t *testing.T) {
+	limit := func(init, name string) float64 {
+		c := reference()
+		c.Init, c.Activation = init, "leaky_relu"
+		for _, w := range c.Weights() {
+			if w.Name == name {
+				return w.Limit
+			}
+		}
+		t.Fatalf("there is no %s", name)
+		return 0
+	}
+	const slope = 1 + 0.01*0.01
+	for _, tt := range []struct {
+		init, name string
+		want       float64
+	}{
+		{"auto", "enc.conv1.weight", 6 / (slope * 9 * 16)},
+		{"he", "enc.conv1.weight", 6 / (slope * 9 * 16)},
+		{"glorot", "enc.conv1.weight", 6.0 / (9 * (16 + 32))},
+		{"auto", "enc.dense.weight", 6.0 / (1024 + 128)}, // no activation follows
+		{"he", "enc.dense.weight", 6.0 / 1024},
+		{"glorot", "enc.dense.weight", 6.0 / (1024 + 128)},
+	} {
+		if got := limit(tt.init, tt.name); math.Abs(got*got/tt.want-1) > 1e-12 {
+			t.Errorf("%s: %s is drawn from ±%g, want ±√%g", tt.init, tt.name, got, tt.want)
 		}
 	}
 }

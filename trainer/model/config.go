@@ -22,7 +22,7 @@ type Config struct {
 	DropoutDense float64 `json:",omitempty"` // share dropped around the bottleneck
 	Variant      string  `json:",omitempty"` // plain
 	Task         string  `json:",omitempty"` // reconstruct, segment; classify of the trainer classifier
-	Init         string  `json:",omitempty"` // auto
+	Init         string  `json:",omitempty"` // auto, he, glorot
 
 	Noise      string  `json:",omitempty"` // of the variant denoising
 	NoiseLevel float64 `json:",omitempty"`
@@ -82,6 +82,10 @@ func (w Weight) Size() int {
 	}
 	return n
 }
+
+// Penalised tells whether decay and penalties act on w: on what multiplies, never on biases, nor on the gains and shifts of
+// a normalisation, nor on buffers. Its name ends in "weight" then.
+func (w Weight) Penalised() bool { return !w.Buffer && strings.HasSuffix(w.Name, ".weight") }
 
 // MaxValues is how many numbers one array of weights may have: 1 GiB of float32, which is what a file of sweep's holds in
 // one array.

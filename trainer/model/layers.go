@@ -187,13 +187,20 @@ func (d *describer) image(x int) int {
 // each result and results coming out of each value.
 func (d *describer) weights(name, follows string, fanIn, fanOut int, shape ...int) []Weight {
 	return []Weight{
-		{Name: name + ".weight", Shape: shape, Limit: initLimit(follows, float64(fanIn), float64(fanOut))},
+		{Name: name + ".weight", Shape: shape, Limit: initLimit(d.c.Init, follows, float64(fanIn), float64(fanOut))},
 		{Name: name + ".bias", Shape: shape[len(shape)-1:]},
 	}
 }
 
-// initLimit is the bound of the uniform law of a layer's initial weights: see [Init].
-func initLimit(follows string, in, out float64) float64 {
+// initLimit is the bound of the uniform law of a layer's initial weights, of a given law of [Config] and before a given
+// activation: see [Init].
+func initLimit(law, follows string, in, out float64) float64 {
+	switch {
+	case law == "glorot":
+		follows = "none"
+	case law == "he" && follows != "leaky_relu":
+		follows = "relu"
+	}
 	switch follows {
 	case "relu":
 		return math.Sqrt(6 / in)

@@ -70,7 +70,7 @@ func TestQuality(t *testing.T) {
 
 // Maximising the negative must be the very same search.
 func TestDirection(t *testing.T) {
-	for _, method := range sampler.Methods() {
+	for _, method := range ofRanges() {
 		f := studytest.Mixed()
 		down := quartiles(t, method, f, study.Minimize, 5, 40, 3)
 		up := quartiles(t, method, f, study.Maximize, 5, 40, 3)
@@ -82,7 +82,7 @@ func TestDirection(t *testing.T) {
 
 // BenchmarkQuality measures the table of DESIGN.md.
 func BenchmarkQuality(b *testing.B) {
-	for _, method := range sampler.Methods() {
+	for _, method := range ofRanges() {
 		for _, f := range studytest.Functions() {
 			for _, open := range []int{1, 8} {
 				b.Run(fmt.Sprintf("%s/%s/open=%d", method, f.Name, open), func(b *testing.B) {
@@ -99,7 +99,7 @@ func BenchmarkQuality(b *testing.B) {
 }
 
 func BenchmarkSample(b *testing.B) {
-	for _, method := range sampler.Methods() {
+	for _, method := range ofRanges() {
 		for _, n := range []int{100, 1000, 10000} {
 			b.Run(fmt.Sprintf("%s/%d", method, n), func(b *testing.B) {
 				a := studytest.History(n, 1)

@@ -106,6 +106,27 @@ func (p *parser) file(root *mapping) {
 		return
 	}
 	p.parameters(e)
+	if p.spec.Method == "grid" {
+		p.grid(m)
+	}
+}
+
+// grid checks that every configuration can be tried, which is what run_cap is when the file does not say.
+func (p *parser) grid(m map[string]entry) {
+	n := p.spec.Space.Cardinality()
+	for _, d := range p.spec.Space {
+		if d.Distribution.Cardinality() > maxCount {
+			p.fail(m["method"].value, "grid tries every value, and %s is a range: list some, as in %[1]s: {values: […]}, or use tpe or random", d.Name)
+			return
+		}
+	}
+	if n > maxCount {
+		p.fail(m["method"].value, "the grid has %s: list fewer values, or use tpe or random", configurations(n))
+		return
+	}
+	if _, ok := m["run_cap"]; !ok {
+		p.spec.RunCap = int(n)
+	}
 }
 
 func (p *parser) onlyTrainer(key string) string {
@@ -156,10 +177,10 @@ func CheckName(name string) error {
 
 // method reads the name of the sampler.
 func (p *parser) method(e entry) {
-	const use = "use tpe or random"
+	const use = "use tpe, random or grid"
 	later := map[string]string{
 		"gp": "gp is not built yet: " + use, "cmaes": "cmaes is not built yet: " + use, "sobol": "sobol is not built yet: " + use,
-		"grid": "grid is not built yet: " + use, "auto": "auto is not built yet: " + use,
+		"auto":      "auto is not built yet: " + use,
 		"bayes":     "bayes (a Gaussian process) is not built yet: " + use,
 		"hyperband": "hyperband is not built yet: " + use + ", with pruner: {name: asha} under sweep",
 	}
@@ -167,7 +188,7 @@ func (p *parser) method(e entry) {
 		p.fail(e.value, "%s is not built yet: %s", quoted(s), use)
 		return
 	}
-	if s, ok := p.word(e.value, "method", []string{"tpe", "random"}, later); ok {
+	if s, ok := p.word(e.value, "method", []string{"tpe", "random", "grid"}, later); ok {
 		p.spec.Method = s
 	}
 }

@@ -448,3 +448,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A grid that names no run_cap is tried whole.
+func TestGrid(t *testing.T) {
+	const file = "name: g\nmethod: grid\n%sparameters:\n  loss: {values: [mse, mae]}\n  latent: {values: [64, 128, 256]}\n"
+	for cap, want := range map[string]int{"": 6, "run_cap: 4\n": 4} {
+		s, err := parse(fmt.Sprintf(file, cap))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.RunCap != want {
+			t.Errorf("%q gives a run_cap of %d, want %d", cap, s.RunCap, want)
+		}
+	}
+}

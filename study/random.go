@@ -16,6 +16,10 @@ const (
 	ForShuffle  Purpose = "shuffle"  // order of the training images in an epoch
 	ForBaseline Purpose = "baseline" // the start of the principal components: fixed, of no study
 	ForShapes   Purpose = "shapes"   // the generated data set; the epoch argument is the image
+
+	ForCorruption Purpose = "corruption" // of an image on its way into a network
+	ForCode       Purpose = "code"       // the draw of an image's variational code
+	ForGenerated  Purpose = "generated"  // codes that images are generated from; the epoch argument is 0
 )
 
 // Key names a stream of random numbers.
@@ -44,6 +48,15 @@ func (k Key) Block(i uint32) [4]uint32 {
 // Block is block i of the stream with this key; [Keyed] is cheaper for many.
 func Block(seed uint64, replicate int, purpose Purpose, epoch int, i uint32) [4]uint32 {
 	return Keyed(seed, replicate, purpose, epoch).Block(i)
+}
+
+// Fill writes blocks i, i+1 … of the key's stream into dst, a multiple of 4 words; block numbers wrap around.
+func (k Key) Fill(dst []uint32, i uint32) {
+	for at := 0; at < len(dst); at += 4 {
+		b := k.Block(i)
+		copy(dst[at:], b[:])
+		i++
+	}
 }
 
 // Stream returns the random numbers keyed by (seed, replicate, purpose, epoch). A stream does not depend on what was drawn

@@ -2,6 +2,7 @@ package study
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -119,5 +120,19 @@ func TestBlock(t *testing.T) {
 				t.Errorf("block %d, word %d is %x, the stream has %x", i, j, got, want)
 			}
 		}
+	}
+}
+
+func TestFill(t *testing.T) {
+	k := Keyed(3, 1, ForCorruption, 2)
+	got := make([]uint32, 12)
+	k.Fill(got, 1<<32-2)
+	var want []uint32
+	for _, i := range []uint32{1<<32 - 2, 1<<32 - 1, 0} {
+		b := k.Block(i)
+		want = append(want, b[:]...)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -95,6 +95,8 @@ type Sums struct {
 	// of it and taken for it (Intersection), and of it or taken for it (Union; both 0 with more than MaxMaskClasses).
 	Right               int
 	Intersection, Union [MaxMaskClasses]int
+	// KL is the sum over images of the divergence of a variational code, see the function [KL]; a comparison has none.
+	KL float64
 }
 
 // Kernels is the set of operations. N is the number of images of the maps, any number from 0.

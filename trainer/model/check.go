@@ -16,10 +16,11 @@ var (
 	losses            = []string{"mse", "mae", "mse+ssim"}
 	upsamples         = []string{"k2"}
 	norms             = []string{"none"}
-	variants          = []string{"plain"}
-	tasks             = []string{"reconstruct", Segment, Classify}
+	variants          = []string{"plain", "denoising", "variational"}
+	tasks             = []string{"reconstruct", "inpaint", "superresolve", Segment, Classify}
 	freezes           = []string{"none", "encoder"}
 	inits             = []string{"auto", "he", "glorot"}
+	noises            = []string{"gaussian", "mask"}
 )
 
 // maxDepth is the contract's; the names of weights hold one digit.
@@ -85,6 +86,8 @@ func (c Config) Check() error {
 	optional("init", c.Init, inits)
 	optional("freeze", c.Freeze, freezes)
 	errs = append(errs, c.checkLabels()...)
+	optional("noise", c.Noise, noises)
+	errs = append(errs, c.checkInput(), c.checkCode())
 	if c.DropoutConv != 0 || c.DropoutDense != 0 {
 		bad("dropout is not built yet")
 	}

@@ -20,6 +20,7 @@ const (
 	DenseLayer   LayerKind = "dense"   // with a bias
 	MapLayer     LayerKind = "map"     // a vector to a map
 	ConvTLayer   LayerKind = "convt"   // Side x Side, stride 2: sides double; a bias if it has two weights
+	SampleLayer  LayerKind = "sample"  // of a mean and a log variance: a draw in training, else the mean
 	ImageLayer   LayerKind = "image"   // the images' own sides; Act tanh: from -1 … 1 to 0 … 1
 )
 
@@ -95,6 +96,9 @@ func (d *describer) encoderStage(i, x int) int {
 func (d *describer) bottleneck(x int) int {
 	h, w, ch := d.list[x].H, d.list[x].W, d.list[x].C
 	x = d.code(x)
+	if d.c.Variant == "variational" {
+		x = d.sample(x)
+	}
 	x = d.dense(x, "dec.dense", h*w*ch, d.c.Activation)
 	x = d.activate(x, d.c.Activation)
 	m := d.on(x, MapLayer, "dec.map")
@@ -109,6 +113,14 @@ func (d *describer) code(x int) int {
 	x = d.dense(d.add(flat), "enc.dense", d.c.Latent, "none")
 	d.list[x].Code = true
 	return x
+}
+
+// sample draws the code from the law that two dense layers describe: the code's own, of the mean, and one of the log
+// variance beside it.
+func (d *describer) sample(mean int) int {
+	l := d.on(mean, SampleLayer, "enc.sample")
+	l.In = append(l.In, d.dense(d.list[mean].In[0], "enc.logvar", d.c.Latent, "none"))
+	return d.add(l)
 }
 
 // decoderStage doubles the sides: transposed convolution, activation; the last one has the output's.

@@ -18,12 +18,17 @@ type Network struct {
 	Batch  int
 	Graph  *G.ExprGraph
 
+	// Input is nil of a decoder, as are Target and Loss; its Code goes in.
 	Input  *G.Node // (Batch, Hp, Wp, C): images in 0 … 1, zero right and below of their own size (see [Config.Padded])
 	Target *G.Node // (Batch, H, W, C): what Output should be; of a network on labels the classes, (Batch, H, W) or (Batch)
 
-	Code   *G.Node // (Batch, Latent)
+	// Eps is what a variational network draws its codes with, (Batch, Latent) standard normal numbers; nil of any other
+	// and of an inference network.
+	Eps *G.Node
+
+	Code   *G.Node // (Batch, Latent); of a variational network the means
 	Output *G.Node // (Batch, H, W, C), in the images' own range; logits, (Batch, H, W, Classes) or (Batch, Classes)
-	Loss   *G.Node // scalar
+	Loss   *G.Node // scalar; of a variational network with the divergence of its codes
 
 	Weights G.Nodes // in the order of Config.Weights
 	Buffers int     // how many of them, the last ones, are not trained
@@ -69,6 +74,8 @@ type builder struct {
 	training bool               // of the layer at work
 	weight   map[string]*G.Node // by name
 	err      error
+
+	divergence *G.Node // of the codes, times its weight; nil of a network that is not variational
 }
 
 func (b *builder) forward() {
@@ -81,14 +88,7 @@ func (b *builder) forward() {
 	default:
 		b.net.Target = b.input("target", n, c.Height, c.Width, c.Channels)
 	}
-	for _, w := range c.Weights() {
-		node := b.input(w.Name, w.Shape...)
-		b.weight[w.Name] = node
-		b.net.Weights = append(b.net.Weights, node)
-		if w.Buffer {
-			b.net.Buffers++
-		}
-	}
+	b.weights()
 	layers := c.Layers()
 	nodes := make([]*G.Node, len(layers))
 	training := b.training
@@ -120,6 +120,21 @@ func (b *builder) forward() {
 		return
 	}
 	b.net.Loss = b.add(op.LossOf(b.net.Output, b.net.Target, loss, c.SSIMWeight))
+	if b.divergence != nil {
+		b.net.Loss = b.add(op.SumLosses(b.net.Loss, b.divergence))
+	}
+}
+
+// weights adds the inputs of all weights.
+func (b *builder) weights() {
+	for _, w := range b.net.Config.Weights() {
+		node := b.input(w.Name, w.Shape...)
+		b.weight[w.Name] = node
+		b.net.Weights = append(b.net.Weights, node)
+		if w.Buffer {
+			b.net.Buffers++
+		}
+	}
 }
 
 // layer adds the nodes of one layer that reads in.
@@ -146,6 +161,8 @@ func (b *builder) layer(l Layer, in []*G.Node) *G.Node {
 		return b.add(op.Fold(in[0], l.C))
 	case MapLayer:
 		return b.add(op.Fold(in[0], l.H, l.W, l.C))
+	case SampleLayer:
+		return b.sample(l, in[0], in[1])
 	case ImageLayer:
 		return b.add(op.ToImage(in[0], l.H, l.W, l.Act == "tanh"))
 	}

@@ -68,6 +68,7 @@ type Attr struct {
 	Shape         []int             // of one image after Reshape; rows and columns after ImageGrad
 	Height, Width int               // of an image after Image
 	Operand       int               // of AttentionGrad
+	KLWeight      float64           // of KL, KLMean and KLLogVar
 	Signed        bool              // of Image and ImageGrad: y lies in -1 … 1
 }
 
@@ -195,6 +196,8 @@ func (o *Op) DiffWRT(inputs int) []bool {
 	switch o.Kind {
 	case Conv, ConvT, Dense, Bias, Add:
 		d[0], d[1] = true, true
+	case Sample, KL, Total:
+		d[0], d[1] = true, true
 	case Act, Pool, Unpool, Reshape, Image, Loss, Entropy:
 		d[0] = true
 	case Attention:
@@ -248,6 +251,14 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 		add(0, LossGrad, o.Attr, 4, in[0], in[1], dy)
 	case Entropy:
 		add(0, EntropyGrad, o.Attr, in[0].Dims(), in[0], in[1], dy)
+	case Sample:
+		d[0] = dy
+		add(1, SampleGrad, o.Attr, 2, in[1], in[2], dy)
+	case KL:
+		add(0, KLMean, o.Attr, 2, in[0], dy)
+		add(1, KLLogVar, o.Attr, 2, in[1], dy)
+	case Total:
+		d[0], d[1] = dy, dy
 	default:
 		err = fmt.Errorf("%s has no derivative", o)
 	}

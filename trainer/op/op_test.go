@@ -115,6 +115,24 @@ func TestGradients(t *testing.T) {
 		return unary(func(x *G.Node) (*G.Node, error) { return op.ToImage(x, 3, 2, signed) })
 	}
 	attention := func(in []*G.Node) (*G.Node, error) { return op.Attend(in[0], in[1], in[2]) }
+	ternary := func(f func(a, b, c *G.Node) (*G.Node, error)) func(in []*G.Node) (*G.Node, error) {
+		return func(in []*G.Node) (*G.Node, error) { return f(in[0], in[1], in[2]) }
+	}
+	kl := func(w float64) func(in []*G.Node) (*G.Node, error) {
+		return binary(func(m, v *G.Node) (*G.Node, error) { return op.Divergence(m, v, w) })
+	}
+	// A loss of two terms that read the same nodes, as that of a variational network.
+	both := binary(func(m, v *G.Node) (*G.Node, error) {
+		a, err := op.Divergence(m, v, 2)
+		if err != nil {
+			return nil, err
+		}
+		b, err := op.Divergence(v, m, 0.5)
+		if err != nil {
+			return nil, err
+		}
+		return op.SumLosses(a, b)
+	})
 	for _, tt := range []struct {
 		name   string
 		shapes [][]int
@@ -164,6 +182,10 @@ func TestGradients(t *testing.T) {
 		{"cross-entropy of maps", [][]int{{2, 3, 2, 4}, {2, 3, 2}}, binary(op.CrossEntropy), 1, false},
 		{"cross-entropy of rows", [][]int{{5, 3}, {5}}, binary(op.CrossEntropy), 1, false},
 		{"mse+ssim of small images", [][]int{{2, 4, 7, 1}, {2, 4, 7, 1}}, loss(kernel.MSESSIM, 0.9), 1, true},
+		{"sample", [][]int{{3, 5}, {3, 5}, {3, 5}}, ternary(op.DrawCode), 2, false},
+		{"kl", [][]int{{3, 5}, {3, 5}}, kl(1), 2, false},
+		{"kl weighted", [][]int{{2, 3}, {2, 3}}, kl(0.01), 2, false},
+		{"sum of losses", [][]int{{2, 3}, {2, 3}}, both, 2, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
@@ -271,6 +293,8 @@ func TestWrongShapes(t *testing.T) {
 		"loss of different sizes": func() (*G.Node, error) { return op.LossOf(x, in("t", 2, 4, 4, 1), kernel.MSE, 0) },
 		"classes of other pixels": func() (*G.Node, error) { return op.CrossEntropy(x, in("c", 2, 4, 3)) },
 		"classes of a volume":     func() (*G.Node, error) { return op.CrossEntropy(in("v", 2, 3, 4), in("d", 2, 3)) },
+		"code of other widths":    func() (*G.Node, error) { return op.DrawCode(in("m1", 2, 3), in("v1", 2, 3), in("e1", 2, 4)) },
+		"divergence of other":     func() (*G.Node, error) { return op.Divergence(in("m2", 2, 3), in("v2", 3, 2), 1) },
 		"product of other widths": func() (*G.Node, error) { return op.MatMul(in("r", 2, 3), in("m", 4, 2)) },
 	} {
 		if _, err := f(); err == nil {
@@ -295,6 +319,10 @@ func TestAttributesKeepNodesApart(t *testing.T) {
 		add(op.LossOf(x, y, k, 0.25))
 		add(op.LossOf(x, y, k, 0.75))
 	}
+	m := G.NewTensor(g, tensor.Float32, 2, G.WithShape(2, 3), G.WithName("m"))
+	v := G.NewTensor(g, tensor.Float32, 2, G.WithShape(2, 3), G.WithName("v"))
+	add(op.Divergence(m, v, 0.25))
+	add(op.Divergence(m, v, 0.75))
 	ids := map[int64]bool{}
 	for _, n := range nodes {
 		ids[n.ID()] = true

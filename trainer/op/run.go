@@ -129,6 +129,20 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 				dst[i] *= g
 			}
 		}
+	case Sample:
+		kernel.Sample(dst, in[0], in[1], in[2])
+	case SampleGrad:
+		kernel.SampleBackward(dst, in[2], in[0], in[1])
+	case KL:
+		dst[0] = float32(o.KLWeight * kernel.KL(in[0], in[1]) / float64(shapes[0][0]))
+	case KLMean, KLLogVar:
+		f := kernel.KLMean
+		if o.Kind == KLLogVar {
+			f = kernel.KLLogVar
+		}
+		f(dst, in[0], float32(o.KLWeight/float64(shapes[0][0])*float64(in[1][0])))
+	case Total:
+		dst[0] = in[0][0] + in[1][0]
 	}
 }
 

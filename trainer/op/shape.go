@@ -87,6 +87,15 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 		return fits(x[:len(x)-1].Eq(in[1]), x.Clone()...)
 	case LossGrad:
 		return fits(x.Eq(in[1]), x.Clone()...)
+	case Sample, SampleGrad:
+		return fits(x.Eq(in[1]) && x.Eq(in[2]), x.Clone()...)
+	case KL:
+		_, err := fits(x.Eq(in[1]))
+		return tensor.ScalarShape(), err
+	case KLMean, KLLogVar:
+		return fits(true, x.Clone()...)
+	case Total:
+		return tensor.ScalarShape(), nil
 	}
 	return nil, fmt.Errorf("%q is not an operation", o.Kind)
 }

@@ -107,6 +107,9 @@ func (c *compiler) finish() error {
 				c.places[c.place[v]].last = len(c.p.Steps)
 			}
 		}
+		if c.net.Input == nil {
+			c.places[c.place[c.p.Code]].first = 0 // the caller writes it
+		}
 	}
 	for i := range c.p.Values {
 		v, p := &c.p.Values[i], &c.places[c.place[i]]

@@ -28,6 +28,11 @@ func Encode(net *model.Network) (*Program, error) {
 	return compile(net, G.Nodes{net.Code}, true)
 }
 
+// Decode compiles the steps from codes to outputs, of a network of [model.Decoder]. See [Exec.Decode].
+func Decode(net *model.Network) (*Program, error) {
+	return compile(net, G.Nodes{net.Output}, true)
+}
+
 // compile makes a program. That a border has to stand around a value which another step reshapes shows at the end only;
 // then the reshaping becomes a copy, and the program is made anew.
 func compile(net *model.Network, roots G.Nodes, forward bool) (*Program, error) {
@@ -86,6 +91,9 @@ func compileWith(net *model.Network, roots G.Nodes, forward bool, copied map[*G.
 		if c.err != nil {
 			return nil, fmt.Errorf("plan %v: %w", n.Op(), c.err)
 		}
+	}
+	if net.Loss == nil {
+		c.output(net.Output)
 	}
 	if err := c.finish(); err != nil {
 		return nil, err
@@ -161,12 +169,22 @@ func kindOf(n *G.Node) op.Kind {
 
 func attr(n *G.Node) op.Attr { return n.Op().(*op.Op).Attr }
 
-// load makes the first step. An autoencoder's target is its input.
+// load makes the first steps. An autoencoder's target is its input, or what the input is made from.
 func (c *compiler) load() {
+	if c.net.Input == nil { // a decoder
+		c.newValue(c.net.Code, "code")
+		return
+	}
 	v := c.newValue(c.net.Input, "images")
 	c.value[c.net.Target] = v
-	c.p.Input = v
 	c.emit(Step{Kind: Gather, Dst: v, Src: None, Ref: None, Arg: None, W: None, B: None})
+	if k := c.net.Config.Corruption(); k.Kind != kernel.Untouched {
+		c.p.Corruption = k
+		target := v
+		v = c.newValue(c.net.Input, "input")
+		c.emit(Step{Kind: Corrupt, Dst: v, Src: target, Ref: None, Arg: None, W: None, B: None})
+	}
+	c.p.Input = v
 }
 
 func (c *compiler) emit(s Step) { c.p.Steps = append(c.p.Steps, s) }
@@ -237,6 +255,8 @@ func (c *compiler) plan(n *G.Node) {
 				c.failf("%s reads it, not a loss", k)
 			}
 		}
+	case op.Sample, op.SampleGrad, op.KL, op.KLMean, op.KLLogVar, op.Total:
+		c.latent(n, in)
 	default:
 		c.failf("there is no step for it by itself")
 	}
@@ -452,20 +472,25 @@ func (c *compiler) biasGrad(n *G.Node) {
 	c.failf("no gradient of a weight stands beside it")
 }
 
-// loss joins the crop, the loss and their gradients.
-func (c *compiler) loss(n *G.Node, in []*G.Node) {
-	pred, a := in[0], attr(n)
+// output notes where the network's output lies before cropping, and what the crop is.
+func (c *compiler) output(pred *G.Node) {
 	size := pred.Shape()
-	l := kernel.Loss{Kind: a.Loss, SSIMWeight: a.SSIMWeight, H: size[1], W: size[2]}
+	l := kernel.Loss{H: size[1], W: size[2]}
 	if kindOf(pred) == op.Image {
 		if attr(pred).Signed {
 			l.Output = kernel.Tanh
 		}
 		pred = c.inputs(pred)[0]
 	}
-	c.p.Loss = l
-	c.p.Output = c.of(pred)
-	s := Step{Kind: Evaluate, Src: c.of(pred), Ref: c.of(in[1]), Dst: None, Arg: None, W: None, B: None}
+	c.p.Loss, c.p.Output = l, c.of(pred)
+}
+
+// loss joins the crop, the loss and their gradients.
+func (c *compiler) loss(n *G.Node, in []*G.Node) {
+	a := attr(n)
+	c.output(in[0])
+	c.p.Loss.Kind, c.p.Loss.SSIMWeight = a.Loss, a.SSIMWeight
+	s := Step{Kind: Evaluate, Src: c.p.Output, Ref: c.of(in[1]), Dst: None, Arg: None, W: None, B: None}
 	switch {
 	case kindOf(n) == op.Loss && c.forward:
 		c.emit(s)

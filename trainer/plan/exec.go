@@ -43,6 +43,8 @@ type Exec struct {
 	ws   *kernel.Workspace
 	maps []kernel.Map // by value, for a whole batch
 	args [][]byte     // by value
+
+	words []uint32 // random bits of one image
 }
 
 // NewExec binds a program to kernels and memory.
@@ -57,6 +59,7 @@ func NewExec(p *Program, k kernel.Kernels, a *Arena) *Exec {
 			e.maps[i] = kernel.MapOn(a.floats[v.Offset:], p.Batch, v.H, v.W, v.C, v.Pad)
 		}
 	}
+	e.words = make([]uint32, p.words())
 	return e
 }
 
@@ -97,11 +100,18 @@ func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
 		}
 	}
 	var sums kernel.Sums
+	var kl float64
 	for i := range e.p.Steps {
 		s := &e.p.Steps[i]
 		switch s.Kind {
 		case Gather:
 			e.k.Gather(e.m(s.Dst, n), pixels, c.Height, c.Width, images)
+		case Corrupt:
+			e.corrupt(s, b)
+		case Normal:
+			e.normal(s, b)
+		case KL:
+			kl = kernel.KL(e.vector(s.Src, n), e.vector(s.Ref, n))
 		case Loss:
 			sums = e.k.Loss(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
 		case Evaluate:
@@ -112,7 +122,23 @@ func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
 			e.step(s, n, w, g)
 		}
 	}
+	if n > 0 {
+		sums.KL, sums.Loss = kl, sums.Loss+e.p.KLWeight*kl/float64(n)
+	}
 	return sums, nil
+}
+
+// Decode turns n codes (n, Latent) into outputs, which [Exec.Output] gives, by a program of [Decode] and weights w.
+func (e *Exec) Decode(w, codes []float32, n int) error {
+	latent := e.p.Config.Latent
+	if n > e.p.Batch || len(codes) != n*latent {
+		return fmt.Errorf("decode %d codes of %d numbers: the plan is for at most %d of %d", n, len(codes)/max(n, 1), e.p.Batch, latent)
+	}
+	copy(e.Code(n), codes)
+	for i := range e.p.Steps {
+		e.step(&e.p.Steps[i], n, w, nil)
+	}
+	return nil
 }
 
 // m is the first n images of a value.
@@ -169,6 +195,8 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 		k.Attention(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.m(s.Arg, n))
 	case AttentionGrad:
 		k.AttentionBackward(e.ws, e.m(s.Dst, n), e.m(s.Ref, n), e.m(s.Arg, n), e.m(s.Src, n))
+	case Sample, SampleGrad, KLMean, KLLogVar:
+		e.latent(s, n)
 	default:
 		panic("plan: unknown step")
 	}

@@ -56,6 +56,9 @@ func Kinds() []string {
 	} {
 		out = append(out, string(k))
 	}
+	for _, k := range randomKinds() {
+		out = append(out, string(k))
+	}
 	return out
 }
 
@@ -98,6 +101,10 @@ type Program struct {
 	Values []Value
 	Layout Layout // of the weights, and of their gradients
 	Loss   kernel.Loss
+	// Corruption is how Corrupt makes the input; of an untouched one there is no such step.
+	Corruption kernel.Corruption
+	// KLWeight is what the loss takes of the divergence of an image's code, where a step KL finds it.
+	KLWeight float64
 
 	Input  int // value: the images
 	Code   int // value: (1, 1, Latent) of a forward plan, else None

@@ -281,3 +281,40 @@ func BenchmarkElementwise(b *testing.B) {
 		run("finite", n, func() { k.Finite(w) })
 	}
 }
+
+// BenchmarkNorm gives what a normalisation costs on the maps of the reference network, in values a second of x.
+func BenchmarkNorm(b *testing.B) {
+	const batch = 64
+	for _, name := range kernel.Names()[1:] {
+		k, _ := kernel.New(name)
+		var ws kernel.Workspace
+		r := random(1)
+		for _, c := range []struct {
+			side, channels int
+			pooled         bool
+		}{{32, 16, true}, {16, 32, true}, {8, 64, true}, {8, 32, false}, {16, 16, false}} {
+			x, y := randomMap(r, batch, c.side, c.side, c.channels, 1, 1), kernel.NewMap(batch, c.side, c.side, c.channels, 0)
+			var picked kernel.Map
+			var arg []byte
+			if c.pooled {
+				y = kernel.NewMap(batch, c.side/2, c.side/2, c.channels, 1)
+				picked, arg = kernel.NewMap(batch, c.side/2, c.side/2, c.channels, 0), make([]byte, y.Values())
+			}
+			stats, n := kernel.NewMap(batch, 1, 1, 2*c.channels, 0), kernel.Norm{Kind: kernel.BatchNorm}
+			n.Scale, n.Shift = scaleShift(c.channels)
+			dscale, dshift := make([]float32, c.channels), make([]float32, c.channels)
+			for what, f := range map[string]func(){
+				"moments":   func() { k.Moments(&ws, stats, x) },
+				"normalize": func() { k.Normalize(&ws, y, picked, arg, x, stats, n, kernel.ReLU) },
+				"backward":  func() { k.NormalizeBackward(&ws, x, dscale, dshift, y, picked, arg, x, stats, n) },
+			} {
+				b.Run(fmt.Sprintf("%s/%s/%dx%d", name, what, c.side, c.channels), func(b *testing.B) {
+					for b.Loop() {
+						f()
+					}
+					b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(b.N)/float64(x.Values()), "ns/value")
+				})
+			}
+		}
+	}
+}

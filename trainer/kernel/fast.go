@@ -170,8 +170,11 @@ func packTransposed(dst, src []float32, rows, r, k, n, col int) {
 	}
 }
 
-// padded copies b into ⌈len/16⌉·16 floats, repeated times over before the padding.
+// padded copies b into ⌈len/16⌉·16 floats, repeated times over before the padding. No bias stays none.
 func padded(ws *Workspace, b []float32, times int) []float32 {
+	if b == nil {
+		return nil
+	}
 	p := ws.floats(round16(times * len(b)))
 	n := 0
 	for range times {

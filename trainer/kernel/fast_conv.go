@@ -2,7 +2,7 @@ package kernel
 
 func (f fast) Conv(ws *Workspace, dst, x Map, w, b []float32, k int, act Activation) {
 	checkConv(dst, x, w, k)
-	checkVector(b, dst.C)
+	checkBias(b, dst.C)
 	ws.reset()
 	g := f.packConv(ws, x.C, dst.C, w, b, k)
 	g.relu = act == ReLU
@@ -51,7 +51,7 @@ func (f fast) ConvPool(ws *Workspace, dst Map, arg []byte, x Map, w, b []float32
 	}
 	checkMonotone(act)
 	checkVector(w, k*k*x.C*dst.C)
-	checkVector(b, dst.C)
+	checkBias(b, dst.C)
 	ws.reset()
 	g := f.packConv(ws, x.C, dst.C, w, b, k)
 	row := x.W * dst.C
@@ -102,7 +102,7 @@ const sumChunk = 5120
 
 func (f fast) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map, k int) {
 	checkConv(dy, x, dw, k)
-	checkVector(db, dy.C)
+	checkBias(db, dy.C)
 	ws.reset()
 	ci, co := x.C, dy.C
 	wide := round16(co)
@@ -133,7 +133,7 @@ func (f fast) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map, k 
 
 func (f fast) ConvT(ws *Workspace, dst, x Map, w, b []float32, act Activation) {
 	checkConvT(dst, x, w)
-	checkVector(b, dst.C)
+	checkBias(b, dst.C)
 	ws.reset()
 	ci, co := x.C, dst.C
 	// For each of the two output rows, an input pixel gives two output pixels that lie together.
@@ -179,7 +179,7 @@ func (f fast) ConvTBackwardData(ws *Workspace, dx, dy Map, w []float32) {
 
 func (f fast) ConvTBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map) {
 	checkConvT(dy, x, dw)
-	checkVector(db, dy.C)
+	checkBias(db, dy.C)
 	ws.reset()
 	ci, co := x.C, dy.C
 	wide := round16(2 * co)
@@ -209,6 +209,9 @@ func (f fast) ConvTBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map) {
 
 // biasGradient adds dy over images and pixels: a row's pixels in float32, the rows in float64.
 func (f fast) biasGradient(ws *Workspace, db []float32, dy Map) {
+	if db == nil {
+		return
+	}
 	total := ws.doubles(dy.C)
 	row := ws.floats(8 * dy.C)
 	clear(total)

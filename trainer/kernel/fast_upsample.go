@@ -10,7 +10,7 @@ const paired = 8
 
 func (f fast) ConvT3(ws *Workspace, dst, x Map, w, b []float32, act Activation) {
 	checkConvT3(dst, x, w)
-	checkVector(b, dst.C)
+	checkBias(b, dst.C)
 	ws.reset()
 	ci, co := x.C, dst.C
 	in := bordered(ws, x)
@@ -105,7 +105,7 @@ func (f fast) ConvT3BackwardData(ws *Workspace, dx, dy Map, w []float32) {
 
 func (f fast) ConvT3BackwardWeights(ws *Workspace, dw, db []float32, x, dy Map) {
 	checkConvT3(dy, x, dw)
-	checkVector(db, dy.C)
+	checkBias(db, dy.C)
 	ws.reset()
 	ci, co := x.C, dy.C
 	in := bordered(ws, dy)

@@ -105,7 +105,8 @@ type Kernels interface {
 	Name() string
 
 	// Conv is a convolution with odd side k, stride 1 and same padding:
-	// dst (N, H, W, co) = act(b + x * w), x (N, H, W, ci) with Pad ≥ k/2, w (k, k, ci, co), b (co).
+	// dst (N, H, W, co) = act(b + x * w), x (N, H, W, ci) with Pad ≥ k/2, w (k, k, ci, co), b (co). Of this and the other
+	// linear maps on maps of pixels b may be nil, where there is none, and db then too.
 	Conv(ws *Workspace, dst, x Map, w, b []float32, k int, act Activation)
 	// ConvPool is a convolution, MaxPool, then act, which must be monotone and so gives what pooling after it would:
 	// dst (N, H/2, W/2, co), x (N, H, W, ci), arg as in MaxPool, of the values before act.
@@ -131,6 +132,7 @@ type Kernels interface {
 	ConvTBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map)
 
 	Upsampling
+	Norms
 
 	// MaxPool takes the largest of each 2x2: dst (N, H/2, W/2, C), x (N, H, W, C) with even H and W. arg, of
 	// dst.Values() bytes in NHWC order without a border, gets the place 2·i+j of the largest, the first of equals.

@@ -99,7 +99,17 @@ func TestMisuse(t *testing.T) {
 			"gelu after its pool": func() {
 				k.ConvPool(&ws, m(1, 2, 2, 2, 0), make([]byte, 8), m(1, 4, 4, 3, 1), f(54), f(2), 3, kernel.GELU)
 			},
-			"activation to a part":    func() { k.ActivateTo(0, m(1, 2, 1, 1, 0), m(1, 2, 2, 1, 0)) },
+			"activation to a part": func() { k.ActivateTo(0, m(1, 2, 1, 1, 0), m(1, 2, 2, 1, 0)) },
+			"moments of other map": func() { k.Moments(&ws, m(1, 1, 1, 3, 0), m(1, 2, 2, 2, 0)) },
+			"norm of no kind": func() {
+				k.Normalize(&ws, m(1, 2, 2, 1, 0), kernel.Map{}, nil, m(1, 2, 2, 1, 0), m(1, 1, 1, 2, 0), kernel.Norm{Scale: f(1), Shift: f(1)}, 0)
+			},
+			"norm without a shift": func() {
+				k.Normalize(&ws, m(1, 2, 2, 1, 0), kernel.Map{}, nil, m(1, 2, 2, 1, 0), m(1, 1, 1, 2, 0), kernel.Norm{Kind: kernel.BatchNorm, Scale: f(1)}, 0)
+			},
+			"norm to another size": func() {
+				k.NormalizeBackward(&ws, m(1, 2, 2, 1, 0), f(1), f(1), m(1, 1, 1, 1, 0), kernel.Map{}, nil, m(1, 2, 2, 1, 0), m(1, 1, 1, 2, 0), kernel.Norm{Kind: kernel.LayerNorm, Scale: f(1), Shift: f(1)})
+			},
 			"pool of odd side":        func() { k.MaxPool(m(1, 2, 2, 1, 0), make([]byte, 4), m(1, 5, 4, 1, 0)) },
 			"unpool without arg":      func() { k.MaxPoolBackward(m(1, 4, 4, 1, 0), m(1, 2, 2, 1, 0), make([]byte, 3)) },
 			"unpool of other size":    func() { k.UnpoolBackward(m(1, 2, 2, 1, 0), m(1, 4, 5, 1, 0), make([]byte, 4)) },

@@ -10,12 +10,12 @@ func (reference) Name() string { return "ref" }
 
 func (reference) Conv(_ *Workspace, dst, x Map, w, b []float32, k int, act Activation) {
 	checkConv(dst, x, w, k)
-	checkVector(b, dst.C)
+	checkBias(b, dst.C)
 	for n := range dst.N {
 		for y := range dst.H {
 			for xx := range dst.W {
 				for o := range dst.C {
-					sum := float64(b[o])
+					sum := at(b, o)
 					for ky := range k {
 						for kx := range k {
 							px := x.Data[x.At(n, y+ky-k/2, xx+kx-k/2, 0):][:x.C]
@@ -79,7 +79,7 @@ func (reference) ConvBackwardData(_ *Workspace, dx, dy Map, w []float32, k int) 
 
 func (reference) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map, k int) {
 	checkConv(dy, x, dw, k)
-	checkVector(db, dy.C)
+	checkBias(db, dy.C)
 	ws.reset()
 	sums := ws.doubles(k * k * x.C * dy.C)
 	clear(sums)
@@ -106,14 +106,14 @@ func (reference) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map,
 
 func (reference) ConvT(ws *Workspace, dst, x Map, w, b []float32, act Activation) {
 	checkConvT(dst, x, w)
-	checkVector(b, dst.C)
+	checkBias(b, dst.C)
 	ws.reset()
 	sums := ws.doubles(4 * dst.C)
 	for n := range x.N {
 		for y := range x.H {
 			for xx := range x.W {
 				for j := range sums {
-					sums[j] = float64(b[j%dst.C])
+					sums[j] = at(b, j%dst.C)
 				}
 				for i, v := range x.Data[x.At(n, y, xx, 0):][:x.C] {
 					for j, u := range w[i*len(sums):][:len(sums)] {
@@ -152,7 +152,7 @@ func (reference) ConvTBackwardData(_ *Workspace, dx, dy Map, w []float32) {
 
 func (reference) ConvTBackwardWeights(ws *Workspace, dw, db []float32, x, dy Map) {
 	checkConvT(dy, x, dw)
-	checkVector(db, dy.C)
+	checkBias(db, dy.C)
 	ws.reset()
 	sums := ws.doubles(x.C * 4 * dy.C)
 	clear(sums)
@@ -220,6 +220,9 @@ func (reference) DenseBackwardWeights(ws *Workspace, dw, db, x, dy []float32, n,
 
 // refBias adds dy over images and pixels: db (C), dy (N, H, W, C).
 func refBias(ws *Workspace, db []float32, dy Map) {
+	if db == nil {
+		return
+	}
 	sums := ws.doubles(dy.C)
 	clear(sums)
 	for n := range dy.N {
@@ -273,6 +276,21 @@ func checkDense(x, w, y []float32, n, in, out int) {
 	if n < 0 || in < 1 || out < 1 || len(x) < n*in || len(w) != in*out || len(y) < n*out {
 		panic("kernel: length mismatch")
 	}
+}
+
+// checkBias allows for none.
+func checkBias(b []float32, n int) {
+	if b != nil {
+		checkVector(b, n)
+	}
+}
+
+// at is a bias, or 0 where there is none.
+func at(b []float32, i int) float64 {
+	if b == nil {
+		return 0
+	}
+	return float64(b[i])
 }
 
 func checkVector(v []float32, n int) {

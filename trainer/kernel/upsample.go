@@ -25,12 +25,12 @@ func checkConvT3(dst, x Map, w []float32) {
 
 func (reference) ConvT3(ws *Workspace, dst, x Map, w, b []float32, act Activation) {
 	checkConvT3(dst, x, w)
-	checkVector(b, dst.C)
+	checkBias(b, dst.C)
 	ws.reset()
 	sums := ws.doubles(dst.H * dst.W * dst.C)
 	for n := range x.N {
 		for i := range sums {
-			sums[i] = float64(b[i%dst.C])
+			sums[i] = at(b, i%dst.C)
 		}
 		taps(x, func(y, xx, tap, at int) {
 			to := sums[at*dst.C:][:dst.C]
@@ -73,7 +73,7 @@ func (reference) ConvT3BackwardData(ws *Workspace, dx, dy Map, w []float32) {
 
 func (reference) ConvT3BackwardWeights(ws *Workspace, dw, db []float32, x, dy Map) {
 	checkConvT3(dy, x, dw)
-	checkVector(db, dy.C)
+	checkBias(db, dy.C)
 	ws.reset()
 	sums := ws.doubles(len(dw))
 	clear(sums)

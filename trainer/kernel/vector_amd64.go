@@ -94,3 +94,21 @@ func addAVX2(dst, a, b *float32, n int)
 
 //go:noescape
 func peakAVX2(n int)
+
+//go:noescape
+func momentsAVX2(sums, src, from *float32, pixels, c int)
+
+//go:noescape
+func normSumsAVX2(sums, dy, x, mean *float32, pixels, c int)
+
+//go:noescape
+func normAVX2(dst, src, coef *float32, pixels, c int)
+
+//go:noescape
+func normPoolAVX2(dst, picked *float32, arg *byte, upper, lower, coef *float32, pixels, c int)
+
+//go:noescape
+func normGradAVX2(dx, dy, x, coef *float32, pixels, c int)
+
+//go:noescape
+func normUnpoolAVX2(du, dl, upper, lower, dy *float32, arg *byte, coef *float32, pixels, c int)

@@ -38,3 +38,9 @@ func filterAVX2(_, _, _ *float32, _, _, _ int)                                  
 func addAVX2(_, _, _ *float32, _ int)                                                { none() }
 func ssimAVX2(*ssimLoop)                                                             { none() }
 func peakAVX2(int)                                                                   { none() }
+func momentsAVX2(_, _, _ *float32, _, _ int)                                         { none() }
+func normSumsAVX2(_, _, _, _ *float32, _, _ int)                                     { none() }
+func normAVX2(_, _, _ *float32, _, _ int)                                            { none() }
+func normPoolAVX2(_, _ *float32, _ *byte, _, _, _ *float32, _, _ int)                { none() }
+func normGradAVX2(_, _, _, _ *float32, _, _ int)                                     { none() }
+func normUnpoolAVX2(_, _, _, _, _ *float32, _ *byte, _ *float32, _, _ int)           { none() }

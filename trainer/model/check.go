@@ -11,11 +11,11 @@ import (
 
 // The words of the contract's parameters that are built.
 var (
-	activations       = []string{"relu", "leaky_relu", "tanh", "sigmoid"}
+	activations       = []string{"relu", "leaky_relu", "tanh", "sigmoid", "gelu"}
 	outputActivations = []string{"sigmoid", "tanh", "none"}
 	losses            = []string{"mse", "mae", "mse+ssim"}
-	upsamples         = []string{"k2"}
-	norms             = []string{"none"}
+	upsamples         = []string{"k2", "k3"}
+	norms             = []string{"none", "batch", "layer"}
 	variants          = []string{"plain", "denoising", "variational"}
 	tasks             = []string{"reconstruct", "inpaint", "superresolve", Segment, Classify}
 	freezes           = []string{"none", "encoder"}

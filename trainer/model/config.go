@@ -10,14 +10,14 @@ type Config struct {
 	Depth            int    // number of convolutions, and of transposed convolutions
 	Filters          []int  // at least Depth; the first Depth are used
 	Kernel           int    // side of the convolution kernel, odd
-	Upsample         string // "k2": transposed convolution 2x2, stride 2
+	Upsample         string // transposed convolution with stride 2: "k2" 2x2, "k3" 3x3 with padding 1 and output padding 1
 	Latent           int    // width of the bottleneck
-	Activation       string // relu, leaky_relu, tanh, sigmoid
+	Activation       string // relu, leaky_relu, tanh, sigmoid, gelu
 	OutputActivation string // sigmoid, tanh, none
 	Loss             string // mse, mae, mse+ssim
 	SSIMWeight       float64
 
-	Norm         string  `json:",omitempty"` // none
+	Norm         string  `json:",omitempty"` // none, batch, layer
 	DropoutConv  float64 `json:",omitempty"` // share of values dropped after a stage of convolution, 0 … 1
 	DropoutDense float64 `json:",omitempty"` // share dropped around the bottleneck
 	Variant      string  `json:",omitempty"` // plain
@@ -94,7 +94,9 @@ const MaxValues = 1 << 28
 // Weights lists the arrays of c in their fixed order: those that are trained, layer by layer as [Config.Layers] has them,
 // then the buffers. Of the plain network: for i = 0 … Depth-1 "enc.conv{i}.weight" (Kernel, Kernel, in, out) and
 // "enc.conv{i}.bias" (out); "enc.dense.weight" (Hp·Wp·C, Latent), its bias; "dec.dense.weight" (Latent, Hp·Wp·C), its bias;
-// for i = Depth-1 … 0 "dec.convt{i}.weight" (in, 2, 2, out), its bias. Images are NHWC; a flattened code map is in
+// for i = Depth-1 … 0 "dec.convt{i}.weight" (in, 2, 2, out), or (in, 3, 3, out) of k3, its bias. With a norm "enc.norm{i}.scale" and ".shift"
+// (out) stand in the place of "enc.conv{i}.bias", those of "dec.norm{i}" in that of "dec.convt{i}.bias" but for i = 0; the
+// buffers of a batch norm are its ".mean" and ".var". Images are NHWC; a flattened code map is in
 // (h, w, c) order.
 func (c Config) Weights() []Weight {
 	var trained, buffers []Weight

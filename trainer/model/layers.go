@@ -21,6 +21,7 @@ const (
 	MapLayer     LayerKind = "map"     // a vector to a map
 	ConvTLayer   LayerKind = "convt"   // Side x Side, stride 2: sides double; a bias if it has two weights
 	SampleLayer  LayerKind = "sample"  // of a mean and a log variance: a draw in training, else the mean
+	NormLayer    LayerKind = "norm"    // Norm, with scale and shift, and of a batch's the running mean and variance
 	ImageLayer   LayerKind = "image"   // the images' own sides; Act tanh: from -1 … 1 to 0 … 1
 )
 
@@ -34,6 +35,7 @@ type Layer struct {
 
 	Side int    // of a kernel
 	Act  string // of an activation, as in the sweep file
+	Norm string // of a normalisation: batch, layer
 	Code bool   // its result is the latent code
 
 	Weights []Weight
@@ -88,6 +90,7 @@ func (d *describer) on(x int, k LayerKind, name string) Layer {
 // encoderStage halves the sides: convolution, activation, pooling.
 func (d *describer) encoderStage(i, x int) int {
 	x = d.conv(x, fmt.Sprintf("enc.conv%d", i), d.c.Filters[i], d.c.Activation)
+	x = d.normalize(x, fmt.Sprintf("enc.norm%d", i))
 	x = d.activate(x, d.c.Activation)
 	return d.pool(x, fmt.Sprintf("enc.pool%d", i))
 }
@@ -137,6 +140,9 @@ func (d *describer) decoderStage(i, x int) int {
 		follows = "none" // whatever squashes the output, the layer before it starts as a linear one
 	}
 	x = d.convT(x, fmt.Sprintf("dec.convt%d", i), out, follows)
+	if i > 0 {
+		x = d.normalize(x, fmt.Sprintf("dec.norm%d", i))
+	}
 	return d.activate(x, act)
 }
 
@@ -154,6 +160,10 @@ func (d *describer) convT(x int, name string, out int, follows string) int {
 	l.Side, l.H, l.W, l.C = 2, 2*l.H, 2*l.W, out
 	// With a kernel as wide as its stride every output value sees each input channel once.
 	l.Weights = d.weights(name, follows, in, 4*out, in, 2, 2, out)
+	if d.c.Upsample == "k3" { // in the mean of four neighbours 9/4 times
+		l.Side = 3
+		l.Weights = d.weights(name, follows, (9*in+2)/4, 9*out, in, 3, 3, out)
+	}
 	return d.add(l)
 }
 
@@ -214,7 +224,7 @@ func initLimit(law, follows string, in, out float64) float64 {
 		follows = "relu"
 	}
 	switch follows {
-	case "relu":
+	case "relu", "gelu":
 		return math.Sqrt(6 / in)
 	case "leaky_relu":
 		return math.Sqrt(6 / ((1 + kernel.LeakySlope*kernel.LeakySlope) * in))

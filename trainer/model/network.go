@@ -148,6 +148,8 @@ func (b *builder) layer(l Layer, in []*G.Node) *G.Node {
 		return b.linear(l, in[0], op.ConvTranspose2D)
 	case DenseLayer:
 		return b.linear(l, in[0], op.MatMul)
+	case NormLayer:
+		return b.norm(l, in[0])
 	case ActLayer:
 		f, err := kernel.ParseActivation(l.Act)
 		if err != nil {
@@ -188,4 +190,22 @@ func (b *builder) linear(l Layer, x *G.Node, f func(x, w *G.Node) (*G.Node, erro
 		return x
 	}
 	return b.add(op.AddBias(x, b.weight[l.Weights[1].Name]))
+}
+
+// norm is a normalisation by the batch's or the image's own statistics, or, once trained, by a batch's running ones.
+func (b *builder) norm(l Layer, x *G.Node) *G.Node {
+	w := func(i int) *G.Node { return b.weight[l.Weights[i].Name] }
+	k, err := kernel.ParseNorm(l.Norm)
+	switch {
+	case err != nil:
+		b.err = err
+	case k == kernel.BatchNorm && !b.training:
+		x = b.add(op.NormalizeBy(x, w(0), w(2), w(3)))
+	default:
+		x = b.add(op.Normalize(x, w(0), k))
+	}
+	if b.err != nil {
+		return nil
+	}
+	return b.add(op.AddBias(x, w(1)))
 }

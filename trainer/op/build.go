@@ -14,9 +14,11 @@ func Conv2D(x, w *G.Node) (*G.Node, error) {
 	return apply(Conv, Attr{Side: w.Shape()[0]}, 4, x, w)
 }
 
-// ConvTranspose2D is the transposed convolution of x (N,H,W,Ci) with w (Ci,2,2,Co), stride 2: y[2h+i, 2w+j, o] =
-// Σ x[h,w,c]·w[c,i,j,o].
-func ConvTranspose2D(x, w *G.Node) (*G.Node, error) { return apply(ConvT, Attr{}, 4, x, w) }
+// ConvTranspose2D is the transposed convolution of x (N,H,W,Ci) with w (Ci,K,K,Co), stride 2, K 2 or 3: y[2h+i, 2w+j, o] =
+// Σ x[h,w,c]·w[c,i,j,o]; for K 3 y[2h+i-1, 2w+j-1, o], where there is one.
+func ConvTranspose2D(x, w *G.Node) (*G.Node, error) {
+	return apply(ConvT, Attr{Side: w.Shape()[1]}, 4, x, w)
+}
 
 // MatMul is the product of x (N,I) and w (I,O).
 func MatMul(x, w *G.Node) (*G.Node, error) { return apply(Dense, Attr{}, 2, x, w) }

@@ -22,9 +22,9 @@ const (
 	ConvData    Kind = "conv.data"    // dy (N,H,W,Co), w -> dx (N,H,W,Ci)
 	ConvWeights Kind = "conv.weights" // x, dy -> dw (K,K,Ci,Co)
 
-	ConvT        Kind = "convt"         // x (N,H,W,Ci), w (Ci,2,2,Co) -> (N,2H,2W,Co), stride 2
+	ConvT        Kind = "convt"         // x (N,H,W,Ci), w (Ci,K,K,Co) -> (N,2H,2W,Co), stride 2; K 2 or 3, then with padding 1
 	ConvTData    Kind = "convt.data"    // dy (N,2H,2W,Co), w -> dx (N,H,W,Ci)
-	ConvTWeights Kind = "convt.weights" // x, dy -> dw (Ci,2,2,Co)
+	ConvTWeights Kind = "convt.weights" // x, dy -> dw (Ci,K,K,Co)
 
 	Dense        Kind = "dense"         // x (N,I), w (I,O) -> (N,O)
 	DenseData    Kind = "dense.data"    // dy (N,O), w -> dx (N,I)
@@ -33,8 +33,13 @@ const (
 	Bias     Kind = "bias"      // x (N,…,C), b (C) -> x + b
 	BiasGrad Kind = "bias.grad" // dy (N,…,C) -> db (C)
 
+	Norm        Kind = "norm"         // x (N,H,W,C), scale (C) -> scale·(x-mean)/√(var+ε) by the statistics of x
+	NormData    Kind = "norm.data"    // x, scale, dy -> dx
+	NormWeights Kind = "norm.weights" // x, dy -> dscale
+	NormBy      Kind = "norm.by"      // x, scale, mean, var (C) -> the same by these statistics
+
 	Act     Kind = "act"      // x -> f(x), any shape
-	ActGrad Kind = "act.grad" // y = f(x), dy -> dx
+	ActGrad Kind = "act.grad" // y = f(x) (of one that keeps its input: x), dy -> dx
 
 	Pool     Kind = "pool"      // x (N,H,W,C) -> (N,H/2,W/2,C), the greatest of 2x2
 	PoolGrad Kind = "pool.grad" // x, dy (N,H/2,W/2,C) -> dx: dy at the first greatest value of each window
@@ -63,6 +68,7 @@ const (
 type Attr struct {
 	Side          int               // of a convolution's kernel
 	Act           kernel.Activation // of Act and ActGrad
+	Norm          kernel.NormKind   // of Norm and its gradients
 	Loss          kernel.LossKind   // of Loss and LossGrad
 	SSIMWeight    float64           // of a loss with SSIM
 	Shape         []int             // of one image after Reshape; rows and columns after ImageGrad
@@ -194,7 +200,7 @@ func (o *Op) String() string { return string(o.Kind) }
 func (o *Op) DiffWRT(inputs int) []bool {
 	d := make([]bool, inputs)
 	switch o.Kind {
-	case Conv, ConvT, Dense, Bias, Add:
+	case Conv, ConvT, Dense, Bias, Add, Norm:
 		d[0], d[1] = true, true
 	case Sample, KL, Total:
 		d[0], d[1] = true, true
@@ -229,7 +235,13 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 		d[0] = dy
 		add(1, BiasGrad, o.Attr, 1, dy)
 	case Act:
+		if o.Act.KeepsInput() {
+			y = in[0]
+		}
 		add(0, ActGrad, o.Attr, dy.Dims(), y, dy)
+	case Norm:
+		add(0, NormData, o.Attr, 4, in[0], in[1], dy)
+		add(1, NormWeights, o.Attr, 1, in[0], dy)
 	case Pool:
 		add(0, PoolGrad, o.Attr, 4, in[0], dy)
 	case Unpool:

@@ -111,6 +111,9 @@ func TestGradients(t *testing.T) {
 	loss := func(k kernel.LossKind, w float64) func(in []*G.Node) (*G.Node, error) {
 		return binary(func(p, t *G.Node) (*G.Node, error) { return op.LossOf(p, t, k, w) })
 	}
+	norm := func(k kernel.NormKind) func(in []*G.Node) (*G.Node, error) {
+		return binary(func(x, scale *G.Node) (*G.Node, error) { return op.Normalize(x, scale, k) })
+	}
 	image := func(signed bool) func(in []*G.Node) (*G.Node, error) {
 		return unary(func(x *G.Node) (*G.Node, error) { return op.ToImage(x, 3, 2, signed) })
 	}
@@ -144,6 +147,9 @@ func TestGradients(t *testing.T) {
 		{"conv 3", [][]int{{2, 4, 5, 2}, {3, 3, 2, 3}}, binary(op.Conv2D), 2, false},
 		{"conv 5 wider than the image", [][]int{{1, 2, 3, 1}, {5, 5, 1, 2}}, binary(op.Conv2D), 2, false},
 		{"conv transpose", [][]int{{2, 3, 2, 3}, {3, 2, 2, 2}}, binary(op.ConvTranspose2D), 2, false},
+		{"conv transpose 3", [][]int{{2, 3, 2, 3}, {3, 3, 3, 2}}, binary(op.ConvTranspose2D), 2, false},
+		{"batch norm", [][]int{{3, 2, 4, 2}, {2}}, norm(kernel.BatchNorm), 2, false},
+		{"layer norm", [][]int{{3, 2, 4, 2}, {2}}, norm(kernel.LayerNorm), 2, false},
 		{"dense", [][]int{{3, 5}, {5, 4}}, binary(op.MatMul), 2, false},
 		{"bias of maps", [][]int{{2, 3, 2, 3}, {3}}, binary(op.AddBias), 2, false},
 		{"bias of rows", [][]int{{4, 3}, {3}}, binary(op.AddBias), 2, false},
@@ -151,6 +157,7 @@ func TestGradients(t *testing.T) {
 		{"leaky relu", [][]int{{2, 7}}, act(kernel.LeakyReLU), 1, true},
 		{"tanh", [][]int{{2, 7}}, act(kernel.Tanh), 1, false},
 		{"sigmoid", [][]int{{2, 3, 3, 2}}, act(kernel.Sigmoid), 1, false},
+		{"gelu", [][]int{{2, 3, 3, 2}}, act(kernel.GELU), 1, false},
 		{"pool", [][]int{{2, 4, 6, 2}}, unary(op.MaxPool), 1, true},
 		{"unpool", [][]int{{2, 2, 3, 2}, {2, 4, 6, 2}}, binary(op.MaxUnpool), 1, true},
 		{"unpool by what pools", [][]int{{2, 4, 6, 2}}, unary(func(x *G.Node) (*G.Node, error) {
@@ -280,8 +287,13 @@ func TestWrongShapes(t *testing.T) {
 	}
 	x := in("x", 2, 4, 4, 3)
 	for name, f := range map[string]func() (*G.Node, error){
-		"conv of other channels":  func() (*G.Node, error) { return op.Conv2D(x, in("w1", 3, 3, 2, 4)) },
-		"conv of an even side":    func() (*G.Node, error) { return op.Conv2D(x, in("w2", 2, 2, 3, 4)) },
+		"conv of other channels": func() (*G.Node, error) { return op.Conv2D(x, in("w1", 3, 3, 2, 4)) },
+		"conv of an even side":   func() (*G.Node, error) { return op.Conv2D(x, in("w2", 2, 2, 3, 4)) },
+		"transpose of side 4":    func() (*G.Node, error) { return op.ConvTranspose2D(x, in("w4", 3, 4, 4, 3)) },
+		"norm of other channels": func() (*G.Node, error) { return op.Normalize(x, in("s1", 4), kernel.BatchNorm) },
+		"norm by another mean": func() (*G.Node, error) {
+			return op.NormalizeBy(x, in("s2", 3), in("m2", 4), in("v2", 3))
+		},
 		"transpose of other":      func() (*G.Node, error) { return op.ConvTranspose2D(x, in("w3", 4, 2, 2, 3)) },
 		"bias of other length":    func() (*G.Node, error) { return op.AddBias(x, in("b", 4)) },
 		"fold to another size":    func() (*G.Node, error) { return op.Fold(x, 47) },
@@ -310,9 +322,12 @@ func TestAttributesKeepNodesApart(t *testing.T) {
 	y := G.NewTensor(g, tensor.Float32, 4, G.WithShape(1, 4, 4, 1), G.WithName("y"))
 	var nodes []*G.Node
 	add := func(n *G.Node, err error) { nodes = append(nodes, must(t, n, err)) }
-	for _, a := range []kernel.Activation{kernel.ReLU, kernel.LeakyReLU, kernel.Tanh, kernel.Sigmoid} {
+	for _, a := range []kernel.Activation{kernel.ReLU, kernel.LeakyReLU, kernel.Tanh, kernel.Sigmoid, kernel.GELU} {
 		add(op.Activate(x, a))
 	}
+	scale := G.NewTensor(g, tensor.Float32, 1, G.WithShape(1), G.WithName("scale"))
+	add(op.Normalize(x, scale, kernel.BatchNorm))
+	add(op.Normalize(x, scale, kernel.LayerNorm))
 	add(op.ToImage(x, 4, 4, false))
 	add(op.ToImage(x, 4, 4, true))
 	for _, k := range []kernel.LossKind{kernel.MSE, kernel.MAE, kernel.MSESSIM} {
@@ -348,5 +363,25 @@ func TestBatchIsNotBakedIn(t *testing.T) {
 	}
 	if got := float32(*v.(*G.F32)); got != 9 {
 		t.Errorf("the loss of two images is %g, want 9", got)
+	}
+}
+
+// By given statistics a channel is moved and stretched, whatever else is in the batch.
+func TestNormalizeBy(t *testing.T) {
+	g := G.NewGraph()
+	in := func(name string, s ...int) *G.Node {
+		return G.NewTensor(g, tensor.Float32, len(s), G.WithShape(s...), G.WithName(name))
+	}
+	n := must2(t)(op.NormalizeBy(in("x", 4, 1, 1, 2), in("s", 2), in("m", 2), in("v", 2)))
+	v, err := n.Op().Do(value([]int{2, 1, 1, 2}, []float32{1, 2, 3, 4}), value([]int{2}, []float32{2, -1}),
+		value([]int{2}, []float32{1, 3}), value([]int{2}, []float32{4, 0.25}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float64{0, 1 / math.Sqrt(0.25+1e-5), 4 / math.Sqrt(4+1e-5), -1 / math.Sqrt(0.25+1e-5)}
+	for i, got := range v.Data().([]float32) {
+		if math.Abs(float64(got)-want[i]) > 1e-6 {
+			t.Errorf("value %d is %g, want %g", i, got, want[i])
+		}
 	}
 }

@@ -34,15 +34,27 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 		r.ConvBackwardWeights(ws, dst, make([]float32, dy.C), x, dy, o.Side)
 	case ConvT:
 		y := result()
-		r.ConvT(ws, y, plain(0), in[1], make([]float32, y.C), kernel.Identity)
+		f := r.ConvT
+		if o.Side == 3 {
+			f = r.ConvT3
+		}
+		f(ws, y, plain(0), in[1], make([]float32, y.C), kernel.Identity)
 		y.Pixels(dst)
 	case ConvTData:
 		dx := result()
-		r.ConvTBackwardData(ws, dx, plain(0), in[1])
+		f := r.ConvTBackwardData
+		if o.Side == 3 {
+			f = r.ConvT3BackwardData
+		}
+		f(ws, dx, plain(0), in[1])
 		dx.Pixels(dst)
 	case ConvTWeights:
 		x, dy := plain(0), plain(1)
-		r.ConvTBackwardWeights(ws, dst, make([]float32, dy.C), x, dy)
+		f := r.ConvTBackwardWeights
+		if o.Side == 3 {
+			f = r.ConvT3BackwardWeights
+		}
+		f(ws, dst, make([]float32, dy.C), x, dy)
 	case Dense:
 		n, i, out := shapes[0][0], shapes[1][0], shapes[1][1]
 		r.Dense(ws, dst, in[0], in[1], make([]float32, out), n, i, out, kernel.Identity)
@@ -64,6 +76,8 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 		for i, v := range sums {
 			dst[i] = float32(v)
 		}
+	case Norm, NormData, NormWeights, NormBy:
+		o.normalize(dst, in, plain(0))
 	case Act:
 		copy(dst, in[0])
 		r.Activate(o.Act, kernel.Vector(dst, 1, len(dst)))

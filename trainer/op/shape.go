@@ -32,13 +32,13 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 		return fits(x[0] == dy[0] && x[1] == dy[1] && x[2] == dy[2], o.Side, o.Side, x[3], dy[3])
 	case ConvT:
 		w := in[1]
-		return fits(w[0] == x[3] && w[1] == 2 && w[2] == 2, x[0], 2*x[1], 2*x[2], w[3])
+		return fits(w[0] == x[3] && (o.Side == 2 || o.Side == 3) && w[1] == o.Side && w[2] == o.Side, x[0], 2*x[1], 2*x[2], w[3])
 	case ConvTData:
 		w := in[1]
 		return fits(x[1]%2 == 0 && x[2]%2 == 0 && w[3] == x[3], x[0], x[1]/2, x[2]/2, w[0])
 	case ConvTWeights:
 		dy := in[1]
-		return fits(x[0] == dy[0] && 2*x[1] == dy[1] && 2*x[2] == dy[2], x[3], 2, 2, dy[3])
+		return fits(x[0] == dy[0] && 2*x[1] == dy[1] && 2*x[2] == dy[2], x[3], o.Side, o.Side, dy[3])
 	case Dense:
 		return fits(x[1] == in[1][0], x[0], in[1][1])
 	case DenseData:
@@ -49,6 +49,9 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 		return fits(x[len(x)-1] == in[1][0], x.Clone()...)
 	case BiasGrad:
 		return fits(true, x[len(x)-1])
+	case Norm, NormData, NormWeights, NormBy:
+		y, ok := o.normShape(in)
+		return fits(ok, y...)
 	case Act:
 		return fits(true, x.Clone()...)
 	case ActGrad:

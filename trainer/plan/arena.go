@@ -35,6 +35,11 @@ func (c *compiler) room(n *G.Node, name string) int {
 	default:
 		c.failf("its result has the shape %v", s)
 	}
+	return c.lay(v)
+}
+
+// lay gives a value a place of its own.
+func (c *compiler) lay(v Value) int {
 	i := len(c.p.Values)
 	c.p.Values = append(c.p.Values, v)
 	c.place = append(c.place, len(c.places))
@@ -92,7 +97,11 @@ func (c *compiler) finish() error {
 		c.places[i].first, c.places[i].last = len(c.p.Steps), None
 	}
 	for i, s := range c.p.Steps {
-		for _, v := range []int{s.Dst, s.Src, s.Ref, s.Arg} {
+		used := []int{s.Dst, s.Src, s.Ref, s.Arg}
+		if s.Norm != nil {
+			used = append(used, s.Norm.Stats, s.Norm.Input)
+		}
+		for _, v := range used {
 			if v != None {
 				p := &c.places[c.place[v]]
 				p.first, p.last = min(p.first, i), max(p.last, i)

@@ -114,6 +114,7 @@ type compiler struct {
 	weight map[*G.Node]int      // index of a weight
 	grad   map[*G.Node]int      // index of the weight whose gradient a node is
 	arg    map[*G.Node]int      // by the input of a pooling: its Arg
+	norms  map[*G.Node]*normed  // by what is normalised
 	at     map[*G.Node][]func() // steps to emit once a node is reached
 	done   map[*G.Node]bool     // nodes of a group that was recognised before
 	copied map[*G.Node]bool     // reshapings that are copies
@@ -213,7 +214,17 @@ func (c *compiler) plan(n *G.Node) {
 		c.linear(n, in)
 	case op.Pool:
 		c.pool(n, in[0])
+	case op.Norm:
+		c.norm(n, in)
+	case op.NormData:
+		c.normGrad(in[0], in[2], c.of(in[2]))
+	case op.NormWeights:
+		c.normGrad(in[0], in[1], c.of(in[1]))
 	case op.Act:
+		if o.Act.KeepsInput() && !c.owned(in[0]) {
+			c.emit(Step{Kind: Act, Act: o.Act, Dst: c.newValue(n, "act"), Src: c.of(in[0]), Ref: None, Arg: None, W: None, B: None})
+			return
+		}
 		c.emit(Step{Kind: Act, Act: o.Act, Dst: c.mine(n, in[0]), Src: None, Ref: None, Arg: None, W: None, B: None})
 	case op.Add:
 		c.sum(n, in)
@@ -230,6 +241,8 @@ func (c *compiler) plan(n *G.Node) {
 		s := Step{Kind: kinds[o.Kind], Side: o.Side, Src: c.of(in[0]), W: c.weightOf(in[1]), Ref: None, Arg: None, B: None}
 		if o.Kind == op.ConvData {
 			c.pad(s.Src, o.Side/2)
+		} else if o.Kind == op.ConvTData && o.Side == 3 {
+			c.pad(s.Src, 1)
 		}
 		s.Dst = c.newValue(n, "d."+c.layer(s.W)+".in")
 		c.emit(s)
@@ -294,16 +307,20 @@ func (c *compiler) linear(n *G.Node, in []*G.Node) {
 	o := n.Op().(*op.Op)
 	s := Step{Side: o.Side, Src: c.of(in[0]), W: c.weightOf(in[1]), Ref: None, Arg: None}
 	bias := c.sole(n, op.Bias)
-	if bias == nil {
+	if bias != nil {
+		s.B = c.weightOf(c.inputs(bias)[1])
+	} else if s.B = None; c.sole(n, op.NormBy) != nil {
+		bias = c.folded(n, &s)
+	}
+	normed := c.user(n, op.Norm) != nil
+	if bias == nil && !normed {
 		c.failf("no bias follows it")
 		return
 	}
-	s.B = c.weightOf(c.inputs(bias)[1])
-	end := bias
-	c.done[bias] = true
-	if a := c.sole(bias, op.Act); a != nil {
-		s.Act, end = attr(a).Act, a
-		c.done[a] = true
+	end := n // of one that a normalisation follows, which is a step of its own
+	if bias != nil {
+		c.done[bias] = true
+		end = c.activated(bias, &s)
 	}
 	name := c.layer(s.W)
 	switch o.Kind {
@@ -314,14 +331,8 @@ func (c *compiler) linear(n *G.Node, in []*G.Node) {
 	case op.Conv:
 		s.Kind = Conv
 		c.pad(s.Src, o.Side/2)
-		if p := c.poolable(end); p != nil {
+		if p, last := c.pooled(end, &s); p != nil {
 			s.Kind = ConvPool
-			c.done[p] = true
-			last := p
-			if a := c.sole(p, op.Act); a != nil && s.Act == kernel.Identity { // monotone: before the pooling or after it
-				s.Act, last = attr(a).Act, a
-				c.done[a] = true
-			}
 			c.later(last, func() {
 				s.Dst = c.newValue(last, name)
 				s.Arg = c.newArg(p, end)
@@ -334,6 +345,35 @@ func (c *compiler) linear(n *G.Node, in []*G.Node) {
 		s.Dst = c.newValue(end, name)
 		c.emit(s)
 	})
+}
+
+// activated fuses the activation that follows n alone with step s, and gives the last node of both. One that keeps its input
+// has its gradient for another reader, and so is a step of its own where it is trained.
+func (c *compiler) activated(n *G.Node, s *Step) *G.Node {
+	a := c.sole(n, op.Act)
+	if a == nil {
+		return n
+	}
+	s.Act = attr(a).Act
+	c.done[a] = true
+	return a
+}
+
+// pooled fuses the pooling of end, and an activation that follows it, with step s; it gives the pooling, or nil, and the last
+// node of all.
+func (c *compiler) pooled(end *G.Node, s *Step) (pool, last *G.Node) {
+	p := c.poolable(end)
+	if p == nil || s.Act.KeepsInput() {
+		return nil, end
+	}
+	c.done[p] = true
+	// Monotone: before the pooling or after it.
+	if a := c.sole(p, op.Act); a != nil && s.Act == kernel.Identity && !attr(a).Act.KeepsInput() {
+		s.Act = attr(a).Act
+		c.done[a] = true
+		return p, a
+	}
+	return p, p
 }
 
 // poolable is the pooling that a convolution ending at end can be fused with: when nothing else reads end but the two
@@ -390,7 +430,7 @@ func (c *compiler) poolGrad(n, x, dy *G.Node) {
 		s.Src = c.writable(dy)
 		c.later(g, func() { c.emit(c.slope(attr(g).Act, s.Src, c.of(pooled))) })
 	}
-	if !kept && c.convPoolGrad(end, s) {
+	if !kept && (c.convPoolGrad(end, s) || c.normPoolGrad(end, s)) {
 		return
 	}
 	c.later(end, func() {
@@ -446,13 +486,18 @@ func (c *compiler) weights(n *G.Node, in []*G.Node) {
 	o := n.Op().(*op.Op)
 	kinds := map[op.Kind]Kind{op.ConvWeights: ConvWeights, op.ConvTWeights: ConvTWeights, op.DenseWeights: DenseWeights}
 	x, dy := in[0], in[1]
-	b := c.user(dy, op.BiasGrad)
 	w, ok := c.grad[n]
-	if b == nil || !ok {
-		c.failf("it is not the gradient of a weight that has a bias")
+	if !ok {
+		c.failf("it is not the gradient of a weight")
 		return
 	}
-	s := Step{Kind: kinds[o.Kind], Side: o.Side, Dst: None, Src: c.of(dy), Ref: c.of(x), Arg: None, W: w, B: c.grad[b]}
+	s := Step{Kind: kinds[o.Kind], Side: o.Side, Dst: None, Src: c.of(dy), Ref: c.of(x), Arg: None, W: w, B: None}
+	if b := c.user(dy, op.BiasGrad); b != nil {
+		s.B = c.grad[b]
+	}
+	if o.Kind == op.ConvTWeights && o.Side == 3 {
+		c.pad(s.Src, 1)
+	}
 	if o.Kind == op.ConvWeights {
 		c.pad(s.Ref, o.Side/2)
 	}
@@ -462,7 +507,7 @@ func (c *compiler) weights(n *G.Node, in []*G.Node) {
 // biasGrad checks that a step computes it together with a weight's gradient.
 func (c *compiler) biasGrad(n *G.Node) {
 	dy := c.inputs(n)[0]
-	for _, k := range []op.Kind{op.ConvWeights, op.ConvTWeights, op.DenseWeights} {
+	for _, k := range []op.Kind{op.ConvWeights, op.ConvTWeights, op.DenseWeights, op.NormWeights} {
 		for _, u := range c.users[dy] {
 			if _, ok := c.grad[n]; ok && kindOf(u) == k && c.inputs(u)[1] == dy {
 				return

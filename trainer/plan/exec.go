@@ -45,12 +45,13 @@ type Exec struct {
 	args [][]byte     // by value
 
 	words []uint32 // random bits of one image
+	folded []float32 // weights that normalisations are folded into
 }
 
 // NewExec binds a program to kernels and memory.
 func NewExec(p *Program, k kernel.Kernels, a *Arena) *Exec {
 	a.Reserve(p)
-	e := &Exec{p: p, k: k, ws: &a.ws, maps: make([]kernel.Map, len(p.Values)), args: make([][]byte, len(p.Values))}
+	e := &Exec{p: p, k: k, ws: &a.ws, maps: make([]kernel.Map, len(p.Values)), args: make([][]byte, len(p.Values)), folded: aligned(p.Folded)}
 	for i, v := range p.Values {
 		n := v.size(p.Batch)
 		if v.Bytes {
@@ -149,9 +150,11 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 	k := e.k
 	switch s.Kind {
 	case Conv:
-		k.Conv(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Side, s.Act)
+		weights, bias := e.linear(s, w)
+		k.Conv(e.ws, e.m(s.Dst, n), e.m(s.Src, n), weights, bias, s.Side, s.Act)
 	case ConvPool:
-		k.ConvPool(e.ws, e.m(s.Dst, n), e.arg(s, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Side, s.Act)
+		weights, bias := e.linear(s, w)
+		k.ConvPool(e.ws, e.m(s.Dst, n), e.arg(s, n), e.m(s.Src, n), weights, bias, s.Side, s.Act)
 	case ConvPoolGrad:
 		var dx kernel.Map
 		if s.Dst != None {
@@ -161,13 +164,28 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 	case ConvData:
 		k.ConvBackwardData(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), s.Side)
 	case ConvWeights:
-		k.ConvBackwardWeights(e.ws, l.Of(g, s.W), l.Of(g, s.B), e.m(s.Ref, n), e.m(s.Src, n), s.Side)
+		k.ConvBackwardWeights(e.ws, l.Of(g, s.W), l.bias(g, s.B), e.m(s.Ref, n), e.m(s.Src, n), s.Side)
 	case ConvT:
-		k.ConvT(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W), l.Of(w, s.B), s.Act)
+		weights, bias := e.linear(s, w)
+		if s.Side == 3 {
+			k.ConvT3(e.ws, e.m(s.Dst, n), e.m(s.Src, n), weights, bias, s.Act)
+			return
+		}
+		k.ConvT(e.ws, e.m(s.Dst, n), e.m(s.Src, n), weights, bias, s.Act)
 	case ConvTData:
+		if s.Side == 3 {
+			k.ConvT3BackwardData(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W))
+			return
+		}
 		k.ConvTBackwardData(e.ws, e.m(s.Dst, n), e.m(s.Src, n), l.Of(w, s.W))
 	case ConvTWeights:
-		k.ConvTBackwardWeights(e.ws, l.Of(g, s.W), l.Of(g, s.B), e.m(s.Ref, n), e.m(s.Src, n))
+		if s.Side == 3 {
+			k.ConvT3BackwardWeights(e.ws, l.Of(g, s.W), l.bias(g, s.B), e.m(s.Ref, n), e.m(s.Src, n))
+			return
+		}
+		k.ConvTBackwardWeights(e.ws, l.Of(g, s.W), l.bias(g, s.B), e.m(s.Ref, n), e.m(s.Src, n))
+	case Moments, Norm, NormGrad:
+		e.normalize(s, n, w, g)
 	case Dense:
 		in, out := e.p.Values[s.Src].C, e.p.Values[s.Dst].C
 		k.Dense(e.ws, e.maps[s.Dst].Data, e.maps[s.Src].Data, l.Of(w, s.W), l.Of(w, s.B), n, in, out, s.Act)
@@ -186,6 +204,10 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 	case UnpoolGrad:
 		k.UnpoolBackward(e.m(s.Dst, n), e.m(s.Src, n), e.arg(s, n))
 	case Act:
+		if s.Src != None {
+			k.ActivateTo(s.Act, e.m(s.Dst, n), e.m(s.Src, n))
+			return
+		}
 		k.Activate(s.Act, e.m(s.Dst, n))
 	case Add:
 		k.Add(s.Act, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n))
@@ -200,6 +222,15 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 	default:
 		panic("plan: unknown step")
 	}
+}
+
+// linear are the weights and the bias of a linear map, nil where it has none.
+func (e *Exec) linear(s *Step, w []float32) (weights, bias []float32) {
+	if s.Norm != nil {
+		return e.fold(s, w)
+	}
+	l := &e.p.Layout
+	return l.Of(w, s.W), l.bias(w, s.B)
 }
 
 // alike is two values of equally many numbers as maps of one shape: one of another shape has no border.

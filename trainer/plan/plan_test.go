@@ -246,7 +246,7 @@ func compare(t *testing.T, title string, set *dataset.Images, weights [][]float3
 					near(t, "code", f.Code(n), want.code, tolerance)
 					near(t, "output", cropped(f.Output(n), c), want.output, tolerance)
 				}
-				if !slices.Equal(before, w) {
+				if n := train.Layout.Trained; !slices.Equal(before[:n], w[:n]) { // the buffers are a run's own
 					t.Error("a run changed the weights")
 				}
 			})

@@ -37,7 +37,7 @@ const (
 
 // The steps of values with several readers, and of what stands between layers.
 const (
-	Act           Kind = "act"            // Dst, in place
+	Act           Kind = "act"            // Dst, in place, or Dst of Src
 	Add           Kind = "add"            // Dst = Act(Src + Ref); Dst may be one of them
 	Copy          Kind = "copy"           // Dst = Src, with another border or another shape
 	Unpool        Kind = "unpool"         // Dst: Src where Arg says, 0 elsewhere
@@ -52,6 +52,7 @@ func Kinds() []string {
 	for _, k := range []Kind{
 		Gather, Conv, ConvPool, ConvData, ConvWeights, ConvT, ConvTData, ConvTWeights, Dense, DenseData, DenseWeights,
 		ActGrad, Pool, PoolGrad, Loss, Evaluate, Entropy, ConvPoolGrad,
+		Moments, Norm, NormGrad,
 		Act, Add, Copy, Unpool, UnpoolGrad, Attention, AttentionGrad,
 	} {
 		out = append(out, string(k))
@@ -73,6 +74,7 @@ type Step struct {
 
 	Dst, Src, Ref, Arg int
 	W, B               int
+	Norm               *NormStep // of a normalisation, or of a linear map that one is folded into; else nil
 }
 
 // Value is an array of a run: for each image H·W·C floats inside a border of Pad pixels, or as many bytes (Bytes). Values
@@ -112,6 +114,7 @@ type Program struct {
 	Output int // value: the network's output before cropping; a training plan does not keep it to the end
 
 	Floats, Bytes int // of the arena
+	Folded        int // floats of an Exec's own: weights that normalisations are folded into
 }
 
 // Layout says where the arrays of a network lie in one block of floats, in the order of [model.Config.Weights], each at
@@ -140,6 +143,14 @@ func NewLayout(weights []model.Weight) Layout {
 // Of is array i of a block.
 func (l Layout) Of(block []float32, i int) []float32 {
 	return block[l.Offsets[i] : l.Offsets[i]+l.Sizes[i] : l.Offsets[i]+l.Sizes[i]]
+}
+
+// bias is array i of a block, or nil for [None].
+func (l Layout) bias(block []float32, i int) []float32 {
+	if i == None {
+		return nil
+	}
+	return l.Of(block, i)
 }
 
 func align(n int) int { return (n + 15) &^ 15 }

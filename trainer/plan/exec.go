@@ -44,7 +44,7 @@ type Exec struct {
 	maps []kernel.Map // by value, for a whole batch
 	args [][]byte     // by value
 
-	words []uint32 // random bits of one image
+	words  []uint32  // random bits of one image
 	folded []float32 // weights that normalisations are folded into
 }
 

@@ -34,6 +34,8 @@ type Catalogue struct {
 	Params  []Declaration // in the order of the documentation
 	Metrics []MetricDecl  // what it reports
 	Data    []DataDecl    // the data sets that it can name
+	// Objective is the metric that is searched where a sweep file names none.
+	Objective string
 }
 
 // MetricDecl declares a metric that a trainer reports.
@@ -43,6 +45,9 @@ type MetricDecl struct {
 	Unbuilt   bool      // of the contract but not reported yet
 	Timing    bool      // measured by the clock, so no objective: it differs from run to run
 	Sparse    bool      // reported after some epochs only, so no objective: early stopping looks at every epoch
+	// With is a parameter, a choice of words: trials where it is none of WithWords do not report the metric.
+	With      string
+	WithWords []string
 	Doc       string
 }
 
@@ -63,6 +68,9 @@ func (c Catalogue) Param(name string) (Declaration, bool) {
 	}
 	return Declaration{}, false
 }
+
+// Reports tells whether a trial whose parameter m.With is word reports m.
+func (m MetricDecl) Reports(word string) bool { return m.With == "" || slices.Contains(m.WithWords, word) }
 
 // Metric finds the declaration of the metric called key.
 func (c Catalogue) Metric(key string) (MetricDecl, bool) {

@@ -19,12 +19,14 @@ import (
 // parser reads one file and collects its mistakes.
 type parser struct {
 	src       Source
-	catalogue study.Catalogue
-	lines     []string
-	anchors   []*ast.AnchorNode
-	mistakes  []Mistake
-	made      map[Mistake]bool // the same, to find them
-	spec      study.Spec
+	catalogue study.Catalogue // of the trainer whose sweep it is
+	// catalogues are those of all trainers.
+	catalogues []study.Catalogue
+	lines      []string
+	anchors    []*ast.AnchorNode
+	mistakes   []Mistake
+	made       map[Mistake]bool // the same, to find them
+	spec       study.Spec
 }
 
 // entry is one key of a mapping and its value.

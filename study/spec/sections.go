@@ -24,8 +24,12 @@ func (p *parser) sweep(e entry) {
 	}
 	m := p.known(root, "sweep", sweepKeys, later)
 	if t, ok := m["trainer"]; ok {
-		p.word(t.value, "trainer", []string{p.catalogue.Trainer}, map[string]string{
-			"program": "the trainer program is not built yet: use " + p.catalogue.Trainer,
+		var known []string
+		for _, c := range p.catalogues {
+			known = append(known, c.Trainer)
+		}
+		p.word(t.value, "trainer", known, map[string]string{
+			"program": "the trainer program is not built yet: use " + strings.Join(known, " or "),
 		})
 	}
 	p.count(m, "epochs", "the most a trial trains", 1, &p.spec.Epochs)

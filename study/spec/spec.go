@@ -22,7 +22,7 @@ type Source struct {
 	Text []byte
 }
 
-// What holds when a file does not say otherwise. The objective is val_mse, its goal the metric's own direction, there
+// What holds when a file does not say otherwise. The objective is the trainer's, its goal the metric's own direction, there
 // is no pruner, and the study is named after the file.
 const (
 	DefaultMethod          = "tpe"
@@ -50,10 +50,11 @@ const (
 	maxCount = 1 << 20 // of trials, epochs, images and the like
 )
 
-// Parse reads a sweep file for the trainer that c describes. Its error is always an [*Errors].
-func Parse(src Source, c study.Catalogue) (study.Spec, error) {
-	p := &parser{src: src, catalogue: c, spec: study.Spec{
-		Method: DefaultMethod, RunCap: DefaultRunCap, Trainer: c.Trainer, Epochs: DefaultEpochs, Seed: DefaultSeed,
+// Parse reads a sweep file for one of the trainers that the catalogues describe: the one that it names, else the first. Its
+// error is always an [*Errors].
+func Parse(src Source, first study.Catalogue, more ...study.Catalogue) (study.Spec, error) {
+	p := &parser{src: src, catalogue: first, catalogues: append([]study.Catalogue{first}, more...), spec: study.Spec{
+		Method: DefaultMethod, RunCap: DefaultRunCap, Epochs: DefaultEpochs, Seed: DefaultSeed,
 		Data:    study.DataSpec{Names: DefaultData(), Train: DefaultTrain, Validation: DefaultValidation},
 		Retries: DefaultRetries, KeepCheckpoints: DefaultKeepCheckpoints,
 	}}
@@ -85,6 +86,7 @@ func (p *parser) file(root *mapping) {
 		later[k] = k + " stands under sweep: write sweep: {" + k + ": …}"
 	}
 	m := p.known(root, "a sweep file", []string{"name", "description", "method", "metric", "parameters", "run_cap", "sweep"}, later)
+	p.trainer(m)
 	p.name(m)
 	if e, ok := m["description"]; ok {
 		p.spec.Description, _ = p.text(e, "description", 10_000)
@@ -106,6 +108,7 @@ func (p *parser) file(root *mapping) {
 		return
 	}
 	p.parameters(e)
+	p.reported(m)
 	if p.spec.Method == "grid" {
 		p.grid(m)
 	}
@@ -195,9 +198,9 @@ func (p *parser) method(e entry) {
 
 // metric reads the objective.
 func (p *parser) metric(m map[string]entry) {
-	decl, found := p.catalogue.Metric(DefaultMetric)
+	decl, found := p.catalogue.Metric(p.defaultMetric())
 	o := &p.spec.Objective
-	o.Name, o.Direction = DefaultMetric, decl.Direction
+	o.Name, o.Direction = p.defaultMetric(), decl.Direction
 	e, ok := m["metric"]
 	if !ok {
 		if !found {
@@ -251,7 +254,7 @@ func (p *parser) objective(e entry) (study.MetricDecl, bool) {
 	decl, ok := p.catalogue.Metric(name)
 	switch {
 	case strings.HasPrefix(name, "test_"):
-		p.fail(e.value, "%s is never searched: the test set is looked at once, at the end; use %s", quoted(name), DefaultMetric)
+		p.fail(e.value, "%s is never searched: the test set is looked at once, at the end; use %s", quoted(name), p.defaultMetric())
 	case !ok:
 		p.fail(e.value, "%s", unknown(quoted(name)+" is not a metric of "+p.catalogue.Trainer, name, can, "metrics"))
 	case decl.Unbuilt:

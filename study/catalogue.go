@@ -70,7 +70,9 @@ func (c Catalogue) Param(name string) (Declaration, bool) {
 }
 
 // Reports tells whether a trial whose parameter m.With is word reports m.
-func (m MetricDecl) Reports(word string) bool { return m.With == "" || slices.Contains(m.WithWords, word) }
+func (m MetricDecl) Reports(word string) bool {
+	return m.With == "" || slices.Contains(m.WithWords, word)
+}
 
 // Metric finds the declaration of the metric called key.
 func (c Catalogue) Metric(key string) (MetricDecl, bool) {

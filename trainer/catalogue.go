@@ -12,8 +12,16 @@ import (
 // Catalogue declares the trainer "cae", a convolutional autoencoder: its parameters with range and default, what it
 // reports, and the data sets that it can be given.
 func Catalogue(data []study.DataDecl) study.Catalogue {
-	return study.Catalogue{Trainer: "cae", Params: declarations(), Metrics: metrics(), Data: slices.Clone(data)}
+	return study.Catalogue{Trainer: "cae", Params: declarations(), Metrics: metrics(), Data: slices.Clone(data), Objective: "val_mse"}
 }
+
+// Catalogues declares all built-in trainers, the default first.
+func Catalogues(data []study.DataDecl) []study.Catalogue {
+	return []study.Catalogue{Catalogue(data), ClassifierCatalogue(data)}
+}
+
+// ofPictures are the tasks whose output is a picture.
+func ofPictures() []string { return []string{"reconstruct", "inpaint", "superresolve"} }
 
 func words(name, def string, built, later []string, doc string) study.Declaration {
 	return study.Declaration{Name: name, Kind: study.Categorical, Words: built, Later: later, Default: def, Doc: doc}
@@ -37,11 +45,16 @@ func declarations() []study.Declaration {
 	}
 	weightDecay := number("weight_decay", 1, 0, "decay of the weights beside the gradient, of adamw and sgd; with adam use l2")
 	weightDecay.With, weightDecay.WithWords = "optimizer", []string{"adamw", "sgd"}
+	// ofPicture is a parameter that a network on classes makes nothing of.
+	ofPicture := func(d study.Declaration) study.Declaration {
+		d.With, d.WithWords = "task", ofPictures()
+		return d
+	}
 	return []study.Declaration{
 		{Name: "lr", Kind: study.Float, Low: 0, OpenLow: true, High: 10, Default: 0.001, Doc: "learning rate after warm-up"},
 		whole("batch", 1, 1024, 64, "images in one optimiser step"),
 		whole("latent", 1, 4096, 128, "numbers in the bottleneck"),
-		words("loss", "mse", []string{"mse", "mae", "mse+ssim"}, nil, "what training minimises; mse+ssim is (1-w)·MSE + w·(1-SSIM)"),
+		ofPicture(words("loss", "mse", []string{"mse", "mae", "mse+ssim"}, nil, "what training minimises; mse+ssim is (1-w)·MSE + w·(1-SSIM)")),
 		{Name: "ssim_weight", Kind: study.Float, Low: 0, High: 1, Default: 0.5, Doc: "w of mse+ssim"},
 		words("optimizer", "adam", []string{"adam", "adamw", "sgd"}, nil, "the optimiser"),
 		number("momentum", 0.9999, 0.9, "momentum of sgd"),
@@ -58,27 +71,35 @@ func declarations() []study.Declaration {
 		kernel,
 		words("upsample", "k2", []string{"k2"}, []string{"k3"}, "transposed convolution: k2 is 2x2 with stride 2"),
 		words("activation", "relu", []string{"relu", "leaky_relu", "tanh", "sigmoid"}, []string{"gelu"}, "between layers"),
-		words("output_activation", "sigmoid", []string{"sigmoid", "tanh", "none"}, nil, "after the last layer; tanh counts as (y+1)/2"),
+		ofPicture(words("output_activation", "sigmoid", []string{"sigmoid", "tanh", "none"}, nil, "after the last layer; tanh counts as (y+1)/2")),
 		words("norm", "none", []string{"none"}, []string{"batch", "layer"}, "normalisation after each convolution"),
 		unbuilt("dropout_conv", 0, 1, 0, "share of values dropped after convolutions"),
 		unbuilt("dropout_dense", 0, 1, 0, "share of values dropped around the bottleneck"),
 		words("variant", "plain", []string{"plain"},
 			[]string{"denoising", "variational", "skip", "residual", "segnet", "attention"}, "the kind of autoencoder"),
-		words("task", "reconstruct", []string{"reconstruct"},
-			[]string{"inpaint", "superresolve", "segment"}, "what the network is trained to do"),
+		words("task", "reconstruct", []string{"reconstruct", model.Segment},
+			[]string{"inpaint", "superresolve"}, "what the network is trained to do; segment, on data with masks: the class of each pixel, by cross-entropy"),
 	}
 }
 
 func metrics() []study.MetricDecl {
 	const down, up, neither = study.Minimize, study.Maximize, study.Direction("")
+	picture := func(m study.MetricDecl) study.MetricDecl {
+		m.With, m.WithWords = "task", ofPictures()
+		return m
+	}
 	return []study.MetricDecl{
 		{Key: "train_loss", Direction: down, Doc: "loss over the epoch's training steps"},
 		{Key: "val_loss", Direction: down, Doc: "loss on the validation images; comparable only between trials with one loss"},
-		{Key: "val_mse", Direction: down, Doc: "mean squared error on the validation images"},
-		{Key: "val_mae", Direction: down, Doc: "mean absolute error on the validation images"},
-		{Key: "val_psnr", Direction: up, Doc: "peak signal-to-noise ratio in dB, of val_mse"},
-		{Key: "val_ssim", Direction: up, Doc: "structural similarity, 1 for equal images"},
-		{Key: "val_pixel_acc", Direction: up, Doc: "share of values within 1/20 of the truth"},
+		picture(study.MetricDecl{Key: "val_mse", Direction: down, Doc: "mean squared error on the validation images"}),
+		picture(study.MetricDecl{Key: "val_mae", Direction: down, Doc: "mean absolute error on the validation images"}),
+		picture(study.MetricDecl{Key: "val_psnr", Direction: up, Doc: "peak signal-to-noise ratio in dB, of val_mse"}),
+		picture(study.MetricDecl{Key: "val_ssim", Direction: up, Doc: "structural similarity, 1 for equal images"}),
+		{
+			Key: "val_miou", Direction: up, With: "task", WithWords: []string{model.Segment},
+			Doc: "intersection over union of truth and prediction, mean over the classes that occur",
+		},
+		{Key: "val_pixel_acc", Direction: up, Doc: "share of values within 1/20 of the truth; with task segment of pixels with the right class"},
 		{Key: probeKey, Direction: up, Sparse: true, Doc: "accuracy of a linear classifier on the latent codes, of data with labels; after epochs 5, 8, 13, 21 … and of the best weights"},
 		{Key: "grad_norm", Direction: neither, Doc: "mean 2-norm of the gradient over the epoch's steps"},
 		{Key: "epoch", Direction: neither, Doc: "epochs trained, from 1"},
@@ -133,6 +154,7 @@ func Decode(p study.Params) (Config, error) {
 			Loss:             word("loss"),
 			SSIMWeight:       float("ssim_weight"),
 			Init:             word("init"),
+			Task:             word("task"),
 		},
 		Batch:        integer("batch"),
 		LR:           float("lr"),
@@ -149,6 +171,9 @@ func Decode(p study.Params) (Config, error) {
 	for _, v := range values["filters"].([]any) {
 		f, _ := study.AsFloat(v)
 		c.Filters = append(c.Filters, int(f))
+	}
+	if c.Task == model.Segment {
+		c.byClasses()
 	}
 	if len(c.Filters) < c.Depth {
 		return Config{}, fmt.Errorf("parameter filters: %d numbers are too few for depth %d", len(c.Filters), c.Depth)

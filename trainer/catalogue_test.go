@@ -12,7 +12,15 @@ import (
 )
 
 func TestCatalogueDefaultsAreValues(t *testing.T) {
-	c := trainer.Catalogue(nil)
+	for _, c := range trainer.Catalogues(nil) {
+		defaultsAreValues(t, c)
+	}
+}
+
+func defaultsAreValues(t *testing.T, c study.Catalogue) {
+	if m, ok := c.Metric(c.Objective); !ok || m.Direction == "" {
+		t.Errorf("%s: the objective is %s", c.Trainer, c.Objective)
+	}
 	for _, d := range c.Params {
 		if err := d.Check(d.Default); err != nil {
 			t.Errorf("%s: the default is refused: %v", d.Name, err)
@@ -35,7 +43,7 @@ func TestDecode(t *testing.T) {
 	base := trainer.Config{
 		Config: model.Config{
 			Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
-			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto",
+			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto", Task: "reconstruct",
 		},
 		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Momentum: 0.9, Patience: 5,
 	}

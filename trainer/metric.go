@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"sweep/study"
+	"sweep/trainer/model"
 )
 
 // epochMetrics turns an epoch's report into the metrics of the sweep file, by key. Losses are means over images, errors
 // means over values; PSNR is 10·log10(1/MSE) of the mean squared error with a range of 1 (not the mean of each image's),
 // in dB, +Inf for a perfect copy.
-func epochMetrics(r Report) map[string]float64 {
-	m := ValidationMetrics(r.Validation)
+func epochMetrics(c model.Config, r Report) map[string]float64 {
+	m := measures(c, "val_", r.Validation)
 	m["train_loss"] = r.Train.Loss / float64(r.Train.Images)
 	m["val_loss"] = r.Validation.Loss / float64(r.Validation.Images)
 	m["grad_norm"] = r.GradNorm
@@ -37,6 +38,38 @@ func ValidationMetrics(s Sums) map[string]float64 {
 		"val_pixel_acc": float64(s.Within) / float64(s.Values),
 	}
 }
+
+// measures names an evaluation's figures, each with a prefix: those of pictures, or for a network on labels what it gets
+// right.
+func measures(c model.Config, prefix string, s Sums) map[string]float64 {
+	right := float64(s.Right) / float64(s.Values)
+	switch {
+	case c.Task == model.Segment:
+		return map[string]float64{prefix + "miou": MeanIoU(s), prefix + "pixel_acc": right}
+	case c.Task == model.Classify:
+		return map[string]float64{prefix + "acc": right}
+	case prefix == "test_":
+		return TestMetrics(s)
+	}
+	return ValidationMetrics(s)
+}
+
+// MeanIoU is the intersection over union of what is of a class and what is taken for it, summed over all pixels and then
+// averaged over the classes that occur, in truth or prediction (Everingham et al., "The Pascal visual object classes
+// challenge", 2010, section 4.3.2); NaN without pixels.
+func MeanIoU(s Sums) float64 {
+	var sum, classes float64
+	for i, u := range s.Union {
+		if u > 0 {
+			sum += float64(s.Intersection[i]) / float64(u)
+			classes++
+		}
+	}
+	return sum / classes
+}
+
+// TestMetricsOf names the figures of the network of c on the test set.
+func TestMetricsOf(c model.Config, s Sums) map[string]float64 { return measures(c, "test_", s) }
 
 // TestMetrics names an evaluation's figures as those of the test set.
 func TestMetrics(s Sums) map[string]float64 {

@@ -5,11 +5,13 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"sweep/trainer/model"
 )
 
 // Images and values differ, and so do the sums, so that no figure can be taken for another.
 func TestEpochMetrics(t *testing.T) {
-	m := epochMetrics(Report{
+	m := epochMetrics(model.Config{}, Report{
 		Epoch: 3, Train: Sums{Images: 10, Loss: 4}, GradNorm: 0.7, LearningRate: 0.01,
 		Validation: Sums{Images: 5, Values: 40, Loss: 3, SE: 0.4, AE: 2, SSIM: 4.5, Within: 30},
 		TrainTime:  2 * time.Second, Time: 3 * time.Second,

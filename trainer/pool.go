@@ -28,8 +28,8 @@ type Pool struct {
 	Encode      func(*State, Config) ([]byte, error)
 	Decode      func([]byte) (*State, error)
 	EncodeModel func(Config, []Tensor) ([]byte, error)
-	// Strip draws originals over reconstructions as a PNG.
-	Strip func(originals, reconstructions []float32, h, w, c int) ([]byte, error)
+	// Strip draws rows of images as a PNG, those of one place below each other: originals, then what became of them.
+	Strip func(rows [][]float32, h, w, c int) ([]byte, error)
 }
 
 // The pool's rhythm.

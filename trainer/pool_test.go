@@ -231,8 +231,8 @@ func (g *ground) pool(ctx context.Context, p study.Pruner, engines ...trainer.En
 			return v.State, err
 		},
 		EncodeModel: func(_ trainer.Config, w []trainer.Tensor) ([]byte, error) { return json.Marshal(w) },
-		Strip: func(_, made []float32, _, _, _ int) ([]byte, error) {
-			return fmt.Appendf(nil, "of epoch %v", made[0]), nil
+		Strip: func(rows [][]float32, _, _, _ int) ([]byte, error) {
+			return fmt.Appendf(nil, "of epoch %v", rows[1][0]), nil
 		},
 	}
 }

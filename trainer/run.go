@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sweep/study"
+	"sweep/trainer/model"
 )
 
 // run is a trial in a slot.
@@ -68,7 +69,7 @@ func (w *worker) epoch(ctx context.Context, rep Report) error {
 	}
 	r := w.runs[rep.Slot]
 	r.unsettled = true
-	metrics := epochMetrics(rep)
+	metrics := epochMetrics(r.config.Config, rep)
 	if probeDue(rep.Epoch) && probed(r.config) {
 		acc, err := probe(ctx, w.engine, rep.Slot, Current, r.config)
 		if err != nil {
@@ -195,8 +196,13 @@ func stripDue(epoch int) bool {
 }
 
 // strip draws the first validation images over what the network makes of them, for the epoch that its weights are of.
+// A segmentation has its pixels' classes between them, as they are and as they are taken for; a classifier makes nothing
+// that could be drawn.
 func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 	r := w.runs[slot]
+	if r.config.Task == model.Classify {
+		return nil
+	}
 	step := r.epoch
 	if which == Best {
 		step = r.stop.BestEpoch
@@ -210,12 +216,11 @@ func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 	if err != nil {
 		return fmt.Errorf("reconstruct %d images: %w", len(images), err)
 	}
-	size := set.Height * set.Width * set.Channels
-	originals := make([]float32, len(images)*size)
-	for i := range originals {
-		originals[i] = float32(set.Pixels[i]) / 255
+	rows, channels := [][]float32{pictureOf(set, images), e.Reconstructions}, set.Channels
+	if r.config.Task == model.Segment {
+		rows, channels = SegmentRows(set, images, e.Classes), 3
 	}
-	png, err := w.pool.Strip(originals, e.Reconstructions, set.Height, set.Width, set.Channels)
+	png, err := w.pool.Strip(rows, set.Height, set.Width, channels)
 	if err != nil {
 		return fmt.Errorf("draw the strip: %w", err)
 	}

@@ -83,7 +83,7 @@ func sortKey(spec study.Spec, word string) (key string, desc bool, err error) {
 	if _, ok := spec.Space.Lookup(word); ok {
 		return "param:" + word, desc, nil
 	}
-	if m, ok := catalogue().Metric(word); ok {
+	if m, ok := catalogueOf(spec.Trainer).Metric(word); ok {
 		return "metric:" + m.Key, desc, nil
 	}
 	return "", false, usagef("cannot sort by %q: use rank, number, state, duration, value, a parameter (%s) or a metric", word, names(spec.Space))
@@ -119,8 +119,23 @@ func allTrials(ctx context.Context, db *storage.DB, studyID int64, q study.Query
 	}
 }
 
-// shownMetrics are the metrics beside the objective that a table has room for.
-var shownMetrics = []string{"val_mse", "val_psnr", "val_ssim", "epoch"}
+// shownMetrics are the metrics beside the objective that a table has room for: those of pictures, or of classes where no
+// trial has any of the former.
+func shownMetrics(trials []study.Trial) []string {
+	has := func(keys ...string) bool {
+		return slices.ContainsFunc(trials, func(t study.Trial) bool {
+			return slices.ContainsFunc(keys, func(k string) bool { _, ok := t.Metrics[k]; return ok })
+		})
+	}
+	switch {
+	case has("val_mse"):
+	case has("val_miou"):
+		return []string{"val_miou", "val_pixel_acc", "val_loss", "epoch"}
+	case has("val_acc"):
+		return []string{"val_acc", "val_loss", "epoch"}
+	}
+	return []string{"val_mse", "val_psnr", "val_ssim", "epoch"}
+}
 
 // topTable prints trials with the baselines at their places between them, which have no number.
 func (a *app) topTable(s study.Summary, trials []study.Trial, placed map[int][]study.Baseline) {
@@ -128,7 +143,7 @@ func (a *app) topTable(s study.Summary, trials []study.Trial, placed map[int][]s
 	head := []string{"TRIAL", "STATE", s.Spec.Objective.Name}
 	right := map[string]bool{"TRIAL": true, s.Spec.Objective.Name: true, "TIME": true}
 	var metrics []string
-	for _, m := range shownMetrics {
+	for _, m := range shownMetrics(trials) {
 		if m != s.Spec.Objective.Name {
 			metrics = append(metrics, m)
 			head, right[m] = append(head, m), true

@@ -20,8 +20,19 @@ import (
 	"sweep/trainer/kernel"
 )
 
-// catalogue is what the built-in trainer declares.
-func catalogue() study.Catalogue { return trainer.Catalogue(dataset.Catalogue()) }
+// catalogues are what the built-in trainers declare, the default first.
+func catalogues() []study.Catalogue { return trainer.Catalogues(dataset.Catalogue()) }
+
+// catalogueOf is that of one trainer.
+func catalogueOf(trainer string) study.Catalogue {
+	all := catalogues()
+	for _, c := range all {
+		if c.Trainer == trainer {
+			return c
+		}
+	}
+	return all[0]
+}
 
 // readSpec reads and checks a sweep file and lays the flags over it.
 func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
@@ -32,7 +43,8 @@ func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
 	if err != nil {
 		return study.Spec{}, nil, usagef("read the sweep file: %w", err)
 	}
-	s, err := spec.Parse(spec.Source{Name: file, Text: text}, catalogue())
+	known := catalogues()
+	s, err := spec.Parse(spec.Source{Name: file, Text: text}, known[0], known[1:]...)
 	if err != nil {
 		return study.Spec{}, nil, err
 	}
@@ -116,6 +128,13 @@ func (a *app) createStudy(ctx context.Context, db *storage.DB, s study.Spec, f r
 	if err != nil {
 		return study.Study{}, nil, err
 	}
+	train, _, err := source.Split(s.Seed, s.Data.Train, s.Data.Validation)
+	if err != nil {
+		return study.Study{}, nil, err
+	}
+	if err := trainer.Needs(s, source.Name(), train); err != nil {
+		return study.Study{}, nil, err
+	}
 	print, err := source.Fingerprint(s.Seed, s.Data.Train, s.Data.Validation)
 	if err != nil {
 		return study.Study{}, nil, err
@@ -159,7 +178,7 @@ func (a *app) assemble(ctx context.Context, db *storage.DB, s study.Study, sourc
 		Encode:      checkpoint.Encode,
 		Decode:      checkpoint.Decode,
 		EncodeModel: checkpoint.EncodeModel,
-		Strip:       checkpoint.Strip,
+		Strip:       checkpoint.Pile,
 	}
 	return runner, pool, d, nil
 }
@@ -171,12 +190,11 @@ func configurer(s study.Study, source dataset.Source) (func(study.Grant) (traine
 		return nil, err
 	}
 	return func(g study.Grant) (trainer.Config, error) {
-		c, err := trainer.Decode(g.Params)
+		c, err := trainer.DecodeFor(s.Spec.Trainer, g.Params)
 		if err != nil {
 			return c, err
 		}
-		c.Train, c.Validation = train, validation
-		c.Channels, c.Height, c.Width = train.Channels, train.Height, train.Width
+		c.Use(train, validation)
 		c.Epochs, c.Seed, c.Replicate = g.Spec.Epochs, g.Spec.Seed, g.Replicate
 		return c, c.Check()
 	}, nil

@@ -132,7 +132,7 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 	}
 	shown := b.Test.Take(pictureImages)
 	originals := values(shown.Pixels)
-	files[reconstructionsFile], err = strip(originals, b.Reconstructions[:len(originals)], c.Height, c.Width, c.Channels, gridScale)
+	files[reconstructionsFile], err = pile([][]float32{originals, b.Reconstructions[:len(originals)]}, c.Height, c.Width, c.Channels, gridScale)
 	if err != nil {
 		return nil, err
 	}

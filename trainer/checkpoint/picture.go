@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -22,22 +23,31 @@ const (
 // became of it. Both are (n, h, w, c) with values in [0, 1] (what is outside is cut off) and c is 1, grey, or 3, RGB.
 // A pixel is a pixel: a study keeps many strips, and a page magnifies them. Equal input gives equal bytes.
 func Strip(images, reconstructions []float32, h, w, c int) ([]byte, error) {
-	return strip(images, reconstructions, h, w, c, 1)
+	return pile([][]float32{images, reconstructions}, h, w, c, 1)
 }
 
-func strip(images, reconstructions []float32, h, w, c, scale int) ([]byte, error) {
-	n, err := countImages(len(images), h, w, c)
+// Pile is [Strip] with any number of rows: what lies at one place of each is drawn below each other.
+func Pile(rows [][]float32, h, w, c int) ([]byte, error) { return pile(rows, h, w, c, 1) }
+
+func pile(rows [][]float32, h, w, c, scale int) ([]byte, error) {
+	if len(rows) == 0 {
+		return nil, errors.New("draw a strip: there are no images")
+	}
+	n, err := countImages(len(rows[0]), h, w, c)
 	if err != nil {
 		return nil, fmt.Errorf("draw a strip: %w", err)
 	}
-	if len(reconstructions) != len(images) {
-		return nil, fmt.Errorf("draw a strip: %d values of images, but %d of reconstructions", len(images), len(reconstructions))
+	for _, r := range rows {
+		if len(r) != len(rows[0]) {
+			return nil, fmt.Errorf("draw a strip: %d values of images, but %d of what became of them", len(rows[0]), len(r))
+		}
 	}
-	g := newGrid(n, h, w, c, 2, scale)
+	g := newGrid(n, h, w, c, len(rows), scale)
+	size := h * w * c
 	for i := range n {
-		size := h * w * c
-		g.put(i, 0, func(k int) byte { return level(images[i*size+k]) })
-		g.put(i, 1, func(k int) byte { return level(reconstructions[i*size+k]) })
+		for place, r := range rows {
+			g.put(i, place, func(k int) byte { return level(r[i*size+k]) })
+		}
 	}
 	return g.png()
 }

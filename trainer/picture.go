@@ -1,0 +1,70 @@
+package trainer
+
+import "sweep/trainer/dataset"
+
+// classColours are red, green and blue of the classes of a mask, the ground first: far from each other, and none so light
+// or dark that it is lost on a page.
+var classColours = [...][3]byte{
+	{52, 58, 64},
+	{230, 75, 53},
+	{77, 166, 255},
+	{64, 176, 82},
+	{255, 196, 37},
+	{154, 96, 206},
+	{0, 190, 184},
+	{255, 133, 27},
+	{240, 110, 190},
+	{150, 200, 40},
+	{160, 110, 70},
+	{120, 140, 255},
+	{190, 40, 110},
+	{0, 120, 110},
+	{200, 190, 150},
+	{130, 150, 170},
+}
+
+// pictureOf gives images by their index as values in 0 … 1, (images, H, W, C).
+func pictureOf(s *dataset.Images, images []int) []float32 {
+	size := s.Height * s.Width * s.Channels
+	out := make([]float32, 0, len(images)*size)
+	for _, i := range images {
+		for _, p := range s.Pixels[i*size:][:size] {
+			out = append(out, float32(p)/255)
+		}
+	}
+	return out
+}
+
+// coloured gives each pixel of masks the colour of its class, (…, 3).
+func coloured(masks []byte) []float32 {
+	out := make([]float32, 0, 3*len(masks))
+	for _, m := range masks {
+		for _, v := range classColours[int(m)%len(classColours)] {
+			out = append(out, float32(v)/255)
+		}
+	}
+	return out
+}
+
+// inColour gives values of c channels, 1 or 3, three.
+func inColour(values []float32, c int) []float32 {
+	if c == 3 {
+		return values
+	}
+	out := make([]float32, 0, 3*len(values))
+	for _, v := range values {
+		out = append(out, v, v, v)
+	}
+	return out
+}
+
+// SegmentRows are the rows of a picture of a segmentation, (images, H, W, 3) each: the images, what their pixels are, and
+// what they are taken for.
+func SegmentRows(s *dataset.Images, images []int, predicted []byte) [][]float32 {
+	plane := s.Height * s.Width
+	truth := make([]byte, 0, len(images)*plane)
+	for _, i := range images {
+		truth = append(truth, s.Masks[i*plane:][:plane]...)
+	}
+	return [][]float32{inColour(pictureOf(s, images), s.Channels), coloured(truth), coloured(predicted)}
+}

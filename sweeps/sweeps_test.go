@@ -22,11 +22,16 @@ func read(t *testing.T, name string) study.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := spec.Parse(spec.Source{Name: name, Text: b}, trainer.Catalogue(dataset.Catalogue()))
+	s, err := parse(name, b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func parse(name string, text []byte) (study.Spec, error) {
+	known := trainer.Catalogues(dataset.Catalogue())
+	return spec.Parse(spec.Source{Name: name, Text: text}, known[0], known[1:]...)
 }
 
 // Every file parses without a warning, is named after itself, and its first trials can be proposed and decoded.
@@ -35,7 +40,7 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"cae.yaml", "lr.yaml", "paper.yaml", "smoke.yaml"}; !cmp.Equal(files, want) {
+	if want := []string{"cae.yaml", "classifier.yaml", "lr.yaml", "paper.yaml", "segment.yaml", "smoke.yaml"}; !cmp.Equal(files, want) {
 		t.Errorf("the files are %v, want %v", files, want)
 	}
 	for _, name := range files {
@@ -59,11 +64,11 @@ func TestFiles(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := trainer.Decode(p); err != nil {
+				if _, err := trainer.DecodeFor(s.Trainer, p); err != nil {
 					t.Error(err)
 				}
 			}
-			again, err := spec.Parse(spec.Source{Name: name, Text: spec.Format(s)}, trainer.Catalogue(dataset.Catalogue()))
+			again, err := parse(name, spec.Format(s))
 			if err != nil || !cmp.Equal(s, again) {
 				t.Errorf("printed and read back: %v\n%s", err, cmp.Diff(s, again))
 			}

@@ -288,11 +288,8 @@ func deep(n int) string {
 	return b.String()
 }
 
+// (The shipped sweeps are read and printed in their own folder, by the trainers' own catalogues.)
 func TestFormat(t *testing.T) {
-	files, err := filepath.Glob("../../sweeps/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
 	texts := []string{contract, "parameters: {}", `
 name: "7"
 description: "two\nlines: \"quoted\", # no comment, ünïcödé"
@@ -305,13 +302,6 @@ parameters:
   loss: {value: mse+ssim}
 sweep: {seed: 18446744073709551615, workers: 3, retries: 0, keep_checkpoints: 0, pruner: {name: none}}
 `}
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts = append(texts, string(b))
-	}
 	for _, text := range texts {
 		s, err := parseAny(text)
 		if err != nil {

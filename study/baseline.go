@@ -66,11 +66,20 @@ func BaselineFor(list []Baseline, latent int) (b Baseline, ok bool) {
 // times that", or as a difference where the objective is no error. Empty where b lacks the objective or either is no
 // number.
 func (b Baseline) Beside(o Objective, v float64) string {
+	relation := b.Relation(o, v)
+	if relation == "" {
+		return ""
+	}
+	return b.Name + ": " + FormatValue(b.Metrics[o.Name]) + "; " + relation
+}
+
+// Relation is the second half of [Baseline.Beside]: "this trial is 7.1 times that".
+func (b Baseline) Relation(o Objective, v float64) string {
 	m, ok := b.Metrics[o.Name]
 	if !ok || math.IsNaN(m) || math.IsNaN(v) {
 		return ""
 	}
-	text := b.Name + ": " + FormatValue(m) + "; this trial is "
+	const text = "this trial is "
 	switch ratio := v / m; {
 	case v == m:
 		return text + "as good"

@@ -16,7 +16,7 @@ import (
 type Shell struct {
 	Title   string
 	Head    *StudyHead // nil outside a study
-	Tab     string     // "trials", "compare", "config"
+	Tab     string     // "trials", "plot", "compare", "config"
 	Here    string     // the last part of the breadcrumb below the study, empty on its own page
 	Notice  string     // the result of what was just done
 	Version string
@@ -75,6 +75,7 @@ type LeaderboardPage struct {
 	Chips   Chips
 	Columns []Column
 	Rows    []Row
+	Last    []BaselineRow // below the last row
 	Params  []ParamColumn
 	Shown   string // "51–100 of 212 trials"
 	NextURL string
@@ -149,6 +150,17 @@ type Row struct {
 	Epoch     Value
 	Params    []Cell
 	Duration  Value
+	Before    []BaselineRow // that stand between the row above and this one
+}
+
+// BaselineRow is a baseline between the trials of the leaderboard: it has no number and cannot be compared.
+type BaselineRow struct {
+	Name      string
+	URL       string // its line on the plot, empty where there is none
+	Title     string
+	Objective Value
+	Extra     *Value
+	Params    []Cell
 }
 
 // Cell is a parameter of a row.
@@ -233,6 +245,83 @@ type ChartLine struct {
 	Name   string    `json:"name"`
 	Color  int       `json:"color"`
 	Values []*string `json:"values"`
+}
+
+// PlotPage shows the objective of a study's complete trials against a parameter.
+type PlotPage struct {
+	Shell   Shell
+	Title   string // "val_mse against latent"
+	Goal    string
+	Action  string
+	X       []Option // parameters for x
+	Color   []Option // parameters to colour by
+	Keep    []Pair   // the other choices of the address, for the form
+	LogX    Toggle
+	LogY    Toggle
+	Chart   *Scatter // nil without a point
+	Problem string   // why there is none
+	Table   *PlotTable
+}
+
+// Option is a choice of a list.
+type Option struct {
+	Value, Text string
+	On          bool
+}
+
+// Scatter is a chart of dots, each a trial.
+type Scatter struct {
+	Plot   chart.Scatter
+	XLabel string
+	YLabel string
+	Label  string // the whole in words
+	Notes  []string
+	Groups []ScatterGroup
+	Lines  []ScatterLine
+	Marks  []ScatterDot // of the baseline, without addresses
+	Legend []ScatterKey
+}
+
+// ScatterGroup are the dots of one colour: single ones that lead to their trials, or, where there are very many, a cloud.
+type ScatterGroup struct {
+	Color int
+	Dots  []ScatterDot
+	Cloud string
+}
+
+// ScatterDot is one trial; X and Y are shares of the chart from the left and the top.
+type ScatterDot struct {
+	X, Y       float64
+	URL, Title string
+}
+
+// ScatterLine is a line among the dots: the best of a group at each x, or a baseline.
+type ScatterLine struct {
+	D        string
+	Color    int
+	Baseline bool
+}
+
+// ScatterKey is one entry of the legend.
+type ScatterKey struct {
+	Name     string
+	Color    int
+	Baseline bool
+}
+
+// PlotTable is the chart in numbers: the best trial of each group at each x.
+type PlotTable struct {
+	X      string
+	Groups []string
+	Rows   []PlotTableRow
+}
+
+// PlotTableRow is one x of a [PlotTable]; URLs are those of the trials, empty for a baseline or none.
+type PlotTableRow struct {
+	X      string
+	Values []Value
+	URLs   []string
+	Best   int // which of Values is the best of the trials, -1 for none
 }
 
 // Picture is a strip of originals over reconstructions.

@@ -135,8 +135,8 @@ function keys() {
     const at = document.activeElement;
     if (!form || e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]")) return;
     if (at && at !== document.body && at.id !== "main" && !form.contains(at)) return;
-    const rows = [...form.querySelectorAll("tbody tr")];
-    const here = rows.indexOf(at?.closest("tbody tr"));
+    const rows = [...form.querySelectorAll("tbody tr[data-state]")];
+    const here = rows.indexOf(at?.closest("tbody tr[data-state]"));
     const act = {
       j: () => rows[Math.min(here + 1, rows.length - 1)]?.querySelector("th a").focus(),
       k: () => rows[Math.max(here - 1, 0)]?.querySelector("th a").focus(),

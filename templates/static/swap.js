@@ -75,7 +75,7 @@ document.addEventListener("click", (e) => {
   if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
   const link = e.target.closest("#main a[href]");
   if (!link || link.hasAttribute("download") || link.target) return;
-  const url = new URL(link.href);
+  const url = new URL(link.getAttribute("href"), location.href); // a link inside a chart has an href of another kind
   if (url.origin !== location.origin || url.pathname !== location.pathname || url.hash) return;
   e.preventDefault();
   visit(url.href, url.href !== location.href);

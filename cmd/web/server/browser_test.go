@@ -147,6 +147,7 @@ func fixture(t *testing.T) *fake {
 		{Number: best, Digest: strings.Repeat("ab", 32), Path: dir, Metrics: map[string]float64{"test_mse": 0.01412, "test_psnr": 18.5}, Time: now.Add(-20 * time.Minute)},
 		{Number: best, Digest: strings.Repeat("cd", 32), Path: filepath.Join(dir, "gone"), Time: now.Add(-30 * time.Hour)},
 	}
+	f.addBaselines(lr.ID)
 	f.event(lr.ID, 0, "proposed")
 	return f
 }
@@ -187,6 +188,11 @@ func TestPagesInBrowser(t *testing.T) {
 		{"trial-waiting", fmt.Sprintf("%s/studies/lr/trials/%d", base, f.find(1, study.Waiting)), ""},
 		{"compare", fmt.Sprintf("%s/studies/lr/compare?trials=%d,0,5,10", base, best), ""},
 		{"compare-all", base + "/studies/lr/compare?trials=0,1,2,3,4,5,6,7&show=all&scale=log", ""},
+		{"plot", base + "/studies/lr/plot", ""},
+		{"plot-batch", base + "/studies/lr/plot?x=batch&color=patience&yscale=linear", ""},
+		{"plot-plain", base + "/studies/lr/plot?x=lr&color=none", ""},
+		{"plot-nothing", base + "/studies/new/plot", ""},
+		{"leaderboard-end", base + "/studies/lr?sort=value&desc=1", ""},
 		{"config", base + "/studies/lr/config", ""},
 		{"stop", base + "/studies/lr/stop", ""},
 		{"not-found", base + "/studies/rl", "404"},
@@ -327,7 +333,7 @@ func TestReaderInBrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := eval[string](t, ctx, "[...document.querySelectorAll('tbody tr')].findIndex(r => r.classList.contains('ticked') && r.contains(document.activeElement)) + ''"); got != "1" {
+	if got := eval[string](t, ctx, "[...document.querySelectorAll('tbody tr[data-state]')].findIndex(r => r.classList.contains('ticked') && r.contains(document.activeElement)) + ''"); got != "1" {
 		t.Errorf("j, j and x ticked row %s", got)
 	}
 	shoot("ticked")
@@ -379,6 +385,18 @@ func TestReaderInBrowser(t *testing.T) {
 		t.Error("sorting lost the focus")
 	}
 	until(t, ctx, "document.querySelector('#connection').dataset.state === 'live'")
+
+	// The plot: another scale in place, another axis by its form, and a dot leads to its trial.
+	visit("/studies/lr/plot")
+	eval[any](t, ctx, "window.same = 1; [...document.querySelectorAll('.scatter .segmented a')].at(-1).click()")
+	until(t, ctx, "location.search === '?yscale=log' && window.same === 1 && document.querySelector('.scatter figcaption').textContent.includes('pca-k')")
+	eval[any](t, ctx, "(() => { const s = document.querySelector('#plot-x'); s.value = 'batch'; s.form.submit(); })()")
+	until(t, ctx, "location.search.includes('x=batch') && location.search.includes('yscale=log') && document.querySelectorAll('.compare tbody tr').length === 4")
+	if got := eval[string](t, ctx, "document.querySelector('.scatter circle title').textContent"); !strings.HasPrefix(got, "#") || !strings.Contains(got, "val_mse") {
+		t.Errorf("a dot is called %q", got)
+	}
+	eval[any](t, ctx, "document.querySelector('.scatter a circle').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))")
+	until(t, ctx, "location.pathname.includes('/trials/') && document.querySelector('h1').textContent.startsWith('Trial #')")
 
 	visit(fmt.Sprintf("/studies/lr/trials/%d", f.studies[0].Best.Number))
 	before := eval[string](t, ctx, "getComputedStyle(document.documentElement).backgroundColor")

@@ -32,6 +32,7 @@ type fake struct {
 	exports map[int64][]study.Export
 	events  []fakeEvent
 	asked   []study.Verdict
+	lines   map[int64][]study.Baseline
 	broken  error // every read fails with it
 }
 
@@ -51,7 +52,7 @@ const nanTrial = 17
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func newFake() *fake {
-	return &fake{trials: make(map[int64][]study.Detail), files: make(map[string]fakeFile), exports: make(map[int64][]study.Export)}
+	return &fake{trials: make(map[int64][]study.Detail), files: make(map[string]fakeFile), exports: make(map[int64][]study.Export), lines: make(map[int64][]study.Baseline)}
 }
 
 func lrSpec(name string) study.Spec {
@@ -314,10 +315,7 @@ func key(t study.Trial, sort string) (float64, string) {
 	case "duration":
 		return t.Duration.Seconds(), ""
 	case "value":
-		if t.State != study.Complete {
-			return math.NaN(), ""
-		}
-		return t.Value, ""
+		return t.Value, "" // that of a pruned trial too, as in the real store
 	case "metric":
 		if v, ok := t.Metrics[name]; ok {
 			return v, ""
@@ -441,6 +439,28 @@ func (f *fake) Exports(_ context.Context, studyID int64, number int) ([]study.Ex
 		}
 	}
 	return out, nil
+}
+
+func (f *fake) Baselines(_ context.Context, studyID int64) ([]study.Baseline, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.lines[studyID]), f.broken
+}
+
+// addBaselines gives a study the mean image and principal components, one of them amid its trials.
+func (f *fake) addBaselines(studyID int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range []struct {
+		name string
+		k    int
+		mse  float64
+	}{{study.MeanImage, 0, 0.0616}, {"pca-64", 64, 0.01942}, {"pca-128", 128, 0.01523}, {"pca-256", 256, 0.01248}, {"pca-512", 512, 0.01072}} {
+		f.lines[studyID] = append(f.lines[studyID], study.Baseline{
+			Name: b.name, K: b.k, Fingerprint: "sha256:" + strings.Repeat("5f2c", 16), Time: now,
+			Metrics: map[string]float64{"val_mse": b.mse, "val_psnr": -10 * math.Log10(b.mse), "val_ssim": 1 - 14*b.mse},
+		})
+	}
 }
 
 func (f *fake) Request(_ context.Context, studyID int64, v study.Verdict, _ time.Time) error {

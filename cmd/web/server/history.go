@@ -20,6 +20,7 @@ type history struct {
 	Median    time.Duration // of the time that a complete trial takes
 	Saved     int           // epochs that pruned trials were spared
 	Scheduled int           // epochs that those trials would have had
+	Complete  []study.Trial // number, parameters and value alone, the best first
 }
 
 // rateWindow is over how many of the last finished trials the throughput is taken.
@@ -102,6 +103,7 @@ func newHistory(trials []study.Trial, spec study.Spec) history {
 	})
 	for i, t := range complete {
 		h.Ranks[t.Number] = i + 1
+		h.Complete = append(h.Complete, study.Trial{Number: t.Number, State: t.State, Params: t.Params, Value: t.Value})
 	}
 	if len(took) > 0 {
 		slices.Sort(took)

@@ -55,6 +55,13 @@ func (s *Server) leaderboard(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range page.Trials {
 		p.Rows = append(p.Rows, layout.row(sum, t))
 	}
+	list, err := s.baselines(r.Context(), sum)
+	if err != nil {
+		return err
+	}
+	if err := s.placeBaselines(r, sum, q, page, layout, list, &p); err != nil {
+		return err
+	}
 	p.Shown = templates.Plural(page.Total, "trial")
 	from := firstRow(r.URL.Query(), page)
 	if n := len(page.Trials); n < page.Total {
@@ -71,7 +78,7 @@ func (s *Server) leaderboard(w http.ResponseWriter, r *http.Request) error {
 		p.NextURL = address(base, next) + fmt.Sprintf("&from=%d", from+len(page.Trials))
 	}
 	p.Shell.Notice = notices[r.URL.Query().Get("done")]
-	p.Shell.Live, p.Shell.Seq = liveURL(sum, q, page, layout.extra), seq
+	p.Shell.Live, p.Shell.Seq = liveURL(sum, q, page, layout.extra, len(list)), seq
 	s.render(w, r, http.StatusOK, templates.Leaderboard(p))
 	return nil
 }
@@ -317,13 +324,13 @@ func (s *Server) strip(ctx context.Context, sum study.Summary) (templates.Summar
 }
 
 // liveURL is the stream of a page: it names the trials shown, so that only their rows are sent, and says when they are
-// all of the study, so that new ones can follow.
-func liveURL(sum study.Summary, q study.Query, page study.Page, extra string) string {
+// all of the study, so that new ones can follow, and how many baselines it knows of.
+func liveURL(sum study.Summary, q study.Query, page study.Page, extra string, baselines int) string {
 	numbers := make([]string, len(page.Trials))
 	for i, t := range page.Trials {
 		numbers[i] = strconv.Itoa(t.Number)
 	}
-	v := url.Values{"trials": {strings.Join(numbers, ",")}}
+	v := url.Values{"trials": {strings.Join(numbers, ",")}, "baselines": {strconv.Itoa(baselines)}}
 	if q.After == "" && page.Next == "" && len(q.States) == 0 {
 		v.Set("whole", "1")
 	}

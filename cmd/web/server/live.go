@@ -123,6 +123,7 @@ type stream struct {
 	ended    map[int]bool // shown trials that ended since: the order may differ now
 	sent     map[string]string
 	told     string
+	baseline int // baselines that the page knows of
 }
 
 // live is the event stream of a leaderboard: `rows` replace rows of the trials on the page, or follow them where the page
@@ -157,6 +158,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	st.whole = v.Get("whole") == "1"
+	st.baseline, _ = strconv.Atoi(v.Get("baselines")) // nonsense is 0: the page is told of all
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
 		last = v.Get("after")
@@ -252,6 +254,16 @@ func (st *stream) round(ctx context.Context) (done bool, err error) {
 	}
 	if err := st.parts(ctx); err != nil {
 		return false, err
+	}
+	list, err := store.Baselines(ctx, sum.ID)
+	if err != nil {
+		return false, err
+	}
+	if n := len(list); n > st.baseline && len(st.watched) > 0 {
+		st.baseline = n
+		if err := st.send("news", "Baselines are there · refresh"); err != nil {
+			return false, err
+		}
 	}
 	if n := len(st.proposed); n > 0 {
 		text := templates.Plural(n, "new trial") + " · refresh"

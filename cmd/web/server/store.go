@@ -20,6 +20,8 @@ type Store interface {
 	Events(ctx context.Context, studyID, after int64, limit int) ([]study.Event, error)
 	LastSeq(ctx context.Context) (int64, error)
 	OpenArtifact(ctx context.Context, digest string) (io.ReadCloser, study.Artifact, error)
+	// Baselines reads what the trials are held against, by the size of their codes.
+	Baselines(ctx context.Context, studyID int64) ([]study.Baseline, error)
 	Exports(ctx context.Context, studyID int64, number int) ([]study.Export, error)
 	Request(ctx context.Context, studyID int64, v study.Verdict, now time.Time) error
 }

@@ -69,6 +69,13 @@ func (s *Server) trial(w http.ResponseWriter, r *http.Request) error {
 	if b := sum.Best; b != nil && b.Number != d.Number {
 		p.Compare = fmt.Sprintf("%s/compare?trials=%d,%d", studyURL(sum.Name), b.Number, d.Number)
 	}
+	list, err := s.baselines(r.Context(), sum)
+	if err != nil {
+		return err
+	}
+	if f, ok := baselineFact(sum, d.Trial, list); ok {
+		p.Facts = slices.Insert(p.Facts, 1, f)
+	}
 	p.Searched, p.Fixed = paramPairs(sum.Spec.Space, d.Params)
 	for _, key := range keysInOrder(slices.Collect(maps.Keys(d.Metrics)), sum.Spec.Objective.Name) {
 		p.Metrics = append(p.Metrics, templates.Pair{Name: key, Value: metricValue(key, d.Metrics[key]), Note: unitOf(key)})

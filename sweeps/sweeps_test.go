@@ -13,6 +13,7 @@ import (
 	"sweep/study/sampler"
 	"sweep/study/spec"
 	"sweep/trainer"
+	"sweep/trainer/baseline"
 	"sweep/trainer/dataset"
 )
 
@@ -40,7 +41,7 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"cae.yaml", "classifier.yaml", "lr.yaml", "paper.yaml", "segment.yaml", "smoke.yaml"}; !cmp.Equal(files, want) {
+	if want := []string{"cae.yaml", "capacity.yaml", "classifier.yaml", "lr.yaml", "paper.yaml", "segment.yaml", "smoke.yaml"}; !cmp.Equal(files, want) {
 		t.Errorf("the files are %v, want %v", files, want)
 	}
 	for _, name := range files {
@@ -102,5 +103,31 @@ func TestPaper(t *testing.T) {
 	s := read(t, "paper.yaml")
 	if s.RunCap != 1 || s.Epochs != 100 || s.Data.Train != 45000 || s.Data.Validation != 5000 || len(s.Space.Searched()) != 0 {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// Every loss meets every latent size once, each trained equally long, and the study has a pca line at those sizes.
+func TestCapacity(t *testing.T) {
+	s := read(t, "capacity.yaml")
+	if s.RunCap != 18 || s.Space.Cardinality() != 18 || s.Pruner.Name != "" {
+		t.Errorf("run_cap %d of %g configurations, pruner %q", s.RunCap, s.Space.Cardinality(), s.Pruner.Name)
+	}
+	smp, err := sampler.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := map[string]bool{}
+	for n := range s.RunCap {
+		p, err := smp.Sample(t.Context(), study.Ask{Number: n, Seed: s.Seed, Space: s.Space, Objective: s.Objective})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells[study.FormatValue(p["latent"])+" "+study.FormatValue(p["loss"])] = true
+	}
+	if len(cells) != 18 {
+		t.Errorf("the trials are %v", cells)
+	}
+	if got, want := baseline.Sizes(s.Space), []int{0, 16, 32, 64, 128, 256, 512}; !baseline.Apply(s) || !cmp.Equal(got, want) {
+		t.Errorf("baselines of %v, want %v", got, want)
 	}
 }

@@ -57,6 +57,19 @@ type DataDecl struct {
 	Train, Test             int
 	Height, Width, Channels int
 	Doc                     string
+
+	// Prefix makes it a kind of data sets, of which nothing but the following is known: every name that begins with Prefix
+	// and goes on is one, and its images may be resized to squares of a side from MinSide to MaxSide.
+	Prefix           string
+	MinSide, MaxSide int
+}
+
+// Is reports whether name is the set, or one of the kind, that d declares.
+func (d DataDecl) Is(name string) bool {
+	if d.Prefix != "" {
+		return strings.HasPrefix(name, d.Prefix) && len(name) > len(d.Prefix)
+	}
+	return name == d.Name
 }
 
 // Param finds the declaration of the parameter called name.

@@ -26,6 +26,8 @@ type DataSpec struct {
 	Names      []string `json:"names"`
 	Train      int      `json:"train"`
 	Validation int      `json:"validation"`
+	// Size is the side to which the images of a folder are cropped and resized; 0 leaves them as they are.
+	Size int `json:"size,omitempty"`
 }
 
 // PrunerSpec names a pruner and its settings. The zero value prunes nothing.

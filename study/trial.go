@@ -197,5 +197,6 @@ type Study struct {
 // Data is the data set that a study was created with.
 type Data struct {
 	Name        string `json:"name"`
-	Fingerprint string `json:"fingerprint"` // SHA-256 over what is trained and validated on
+	Fingerprint string `json:"fingerprint"`    // SHA-256 over what is trained and validated on
+	Size        int    `json:"size,omitempty"` // to which the images of a folder are cropped and resized
 }

@@ -49,6 +49,7 @@ func Diff(a, b study.Spec) []string {
 	differ("sweep.data.name", strings.Join(a.Data.Names, ", "), strings.Join(b.Data.Names, ", "))
 	differ("sweep.data.train", fmt.Sprint(a.Data.Train), fmt.Sprint(b.Data.Train))
 	differ("sweep.data.validation", fmt.Sprint(a.Data.Validation), fmt.Sprint(b.Data.Validation))
+	differ("sweep.data.size", fmt.Sprint(a.Data.Size), fmt.Sprint(b.Data.Size))
 	differ("sweep.epochs", fmt.Sprint(a.Epochs), fmt.Sprint(b.Epochs))
 	differ("sweep.seed", fmt.Sprint(a.Seed), fmt.Sprint(b.Seed))
 	pruner := func(p study.PrunerSpec) string {

@@ -42,7 +42,11 @@ func Format(s study.Spec) []byte {
 	}
 	line("sweep:")
 	line("  trainer: %s", text(s.Trainer))
-	line("  data: {name: [%s], train: %d, validation: %d}", strings.Join(names, ", "), s.Data.Train, s.Data.Validation)
+	size := ""
+	if s.Data.Size > 0 {
+		size = fmt.Sprintf(", size: %d", s.Data.Size)
+	}
+	line("  data: {name: [%s], train: %d, validation: %d%s}", strings.Join(names, ", "), s.Data.Train, s.Data.Validation, size)
 	line("  epochs: %d", s.Epochs)
 	line("  seed: %d", s.Seed)
 	if s.Pruner.Name != "" {

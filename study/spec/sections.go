@@ -10,6 +10,8 @@ import (
 	"sweep/study"
 )
 
+var dataKeys = []string{"name", "train", "validation", "size"}
+
 var sweepKeys = []string{"trainer", "data", "epochs", "seed", "pruner", "workers", "retries", "keep_checkpoints"}
 
 // sweep reads the one key that is not W&B's.
@@ -123,10 +125,13 @@ func (p *parser) data(e *entry) {
 		if !ok {
 			return
 		}
-		m := p.known(root, "data", []string{"name", "train", "validation"}, nil)
+		m := p.known(root, "data", dataKeys, nil)
 		if n, ok := m["name"]; ok {
 			names = n.value
 			d.Names = p.dataNames(n)
+		}
+		if s, ok := m["size"]; ok {
+			p.dataSize(s)
 		}
 		right := p.count(m, "train", "the number of training images", 1, &d.Train)
 		if !p.count(m, "validation", "the number of validation images", 1, &d.Validation) || !right {
@@ -147,7 +152,7 @@ func (p *parser) data(e *entry) {
 	}
 	for _, name := range d.Names {
 		for _, set := range p.catalogue.Data {
-			if set.Name != name || d.Train+d.Validation <= set.Train {
+			if !set.Is(name) || set.Train == 0 || d.Train+d.Validation <= set.Train {
 				continue
 			}
 			const format = "train %d and validation %d are %d images, but %s has %d to share: ask for fewer"
@@ -175,7 +180,19 @@ func (p *parser) dataNames(e entry) []string {
 	}
 	var out []string
 	for _, item := range items {
-		name, ok := p.word(item, "data set", known, nil)
+		s, isText := p.scalar(item).(string)
+		if joined, ok := pair(p.resolve(item)); ok {
+			s, isText = joined, true
+		}
+		kind := slices.IndexFunc(p.catalogue.Data, func(d study.DataDecl) bool { return isText && d.Prefix != "" && strings.HasPrefix(s, d.Prefix) })
+		name, ok := s, true
+		switch {
+		case kind < 0:
+			name, ok = p.word(item, "data set", known, nil)
+		case !p.catalogue.Data[kind].Is(s):
+			p.fail(item, "%s names no folder: write its path after the colon, such as %sphotos", quoted(s), s)
+			ok = false
+		}
 		switch {
 		case !ok:
 		case slices.Contains(out, name):
@@ -185,6 +202,42 @@ func (p *parser) dataNames(e entry) []string {
 		}
 	}
 	return out
+}
+
+// pair gives back a:b where the YAML parser took it for a mapping, as it does in a list in brackets although no space
+// follows the colon.
+func pair(n ast.Node) (string, bool) {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 1 {
+		n = m.Values[0]
+	}
+	v, ok := n.(*ast.MappingValueNode)
+	if !ok {
+		return "", false
+	}
+	if _, ok := v.Value.(ast.ScalarNode); !ok {
+		return "", false
+	}
+	return v.Key.GetToken().Value + ":" + v.Value.GetToken().Value, true
+}
+
+// dataSize reads the side to which the images of a folder are resized.
+func (p *parser) dataSize(e entry) {
+	for _, d := range p.catalogue.Data {
+		if d.Prefix == "" {
+			continue
+		}
+		n, ok := p.integer(e.value, "size, the side to which the images of "+d.Name+" are cropped and resized,", int64(d.MinSide), int64(d.MaxSide))
+		switch {
+		case !ok:
+		case !slices.ContainsFunc(p.spec.Data.Names, d.Is):
+			p.fail(e.name, "size is of a folder of images, name: %s: images of %s have a size of their own, leave it out",
+				d.Name, strings.Join(p.spec.Data.Names, ", "))
+		default:
+			p.spec.Data.Size = int(n)
+		}
+		return
+	}
+	p.fail(e.name, "size is not a key of data here: leave it out")
 }
 
 // fits checks the lists whose length another parameter asks for, such as filters and depth. Of one that is given but

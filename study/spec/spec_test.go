@@ -56,6 +56,7 @@ func catalogue() study.Catalogue {
 			{Name: "cifar10", Train: 50000, Test: 10000},
 			{Name: "shapes", Train: 50000, Test: 10000},
 			{Name: "mnist", Train: 60000, Test: 10000},
+			{Name: "folder:PATH", Prefix: "folder:", MinSide: 16, MaxSide: 64},
 		},
 	}
 }
@@ -100,6 +101,27 @@ func TestContract(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// A folder of images is named by its path; how many it holds is not known here.
+func TestFolder(t *testing.T) {
+	got, err := parse("parameters:\nsweep: {data: {name: [folder:../my photos/cats, \"folder:/x: y\", shapes], train: 40000, validation: 9000, size: 48}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := study.DataSpec{Names: []string{"folder:../my photos/cats", "folder:/x: y", "shapes"}, Train: 40000, Validation: 9000, Size: 48}
+	if d := cmp.Diff(want, got.Data); d != "" {
+		t.Error(d)
+	}
+	again, err := parse(string(spec.Format(got)))
+	if err != nil || !cmp.Equal(got, again) {
+		t.Errorf("printed and read back: %v\n%s", err, cmp.Diff(got, again))
+	}
+	other := got
+	other.Data.Size = 32
+	if d := spec.Diff(got, other); len(d) != 1 || d[0] != "sweep.data.size: 48 in the study, 32 in the file" {
+		t.Errorf("the difference is %q", d)
 	}
 }
 

@@ -18,12 +18,23 @@ func Catalogue() []study.DataDecl {
 	for _, s := range sets() {
 		out = append(out, s.decl())
 	}
-	return out
+	return append(out, folderDecl())
 }
 
-// Open returns a set that is there: in dir, or made in memory. One that is not is a [FileError]. It looks at names and
-// sizes; sums are checked when the images are read.
-func Open(name, dir string) (Source, error) {
+// Open returns a set that is there: in dir, or made in memory. One that is not is a [FileError] or a [FolderError]. It looks
+// at names and sizes; sums are checked, and a folder's images decoded, when the images are read.
+func Open(name, dir string) (Source, error) { return OpenSized(name, dir, 0) }
+
+// OpenSized is Open for a folder of images, whose images are cropped and resized to squares of side size; 0 leaves them as
+// they are. Other sets have a size of their own and pass it over.
+func OpenSized(name, dir string, size int) (Source, error) {
+	if IsFolder(name) {
+		f, err := openFolder(name, dir, size)
+		if err != nil {
+			return nil, err
+		}
+		return &source{name: name, trainLen: len(f.forTrain), testLen: len(f.forTest), files: f}, nil
+	}
 	s, err := find(name)
 	if err != nil {
 		return nil, err
@@ -73,30 +84,42 @@ func (c cifarFiles) stat(f setFile) error {
 	return nil
 }
 
-// Choose takes the first set of names that is in dir or can be fetched into it, and says in a sentence what was chosen
+// Wanted says which data set is to be chosen.
+type Wanted struct {
+	Names   []string // the first that can be had
+	Dir     string   // the data folder
+	Size    int      // of [OpenSized]
+	Offline bool     // nothing is fetched
+}
+
+// Choose takes the first set of w.Names that is in w.Dir or can be fetched into it, and says in a sentence what was chosen
 // and why no earlier one. A set of which only a part is there, or whose files have the wrong size, is an error and never
-// passed over: the user meant it. fetch downloads a set ([Fetch] when nil) and is not called when offline is set.
-func Choose(ctx context.Context, names []string, dir string, offline bool,
-	fetch func(ctx context.Context, name, dir string) error,
-) (s Source, note string, err error) {
+// passed over: the user meant it. fetch downloads a set ([Fetch] when nil).
+func Choose(ctx context.Context, w Wanted, fetch func(ctx context.Context, name, dir string) error) (s Source, note string, err error) {
 	if fetch == nil {
 		fetch = func(ctx context.Context, name, dir string) error { return Fetch(ctx, name, dir, nil) }
 	}
-	return choose(ctx, names, dir, offline, fetch, Open)
+	return choose(ctx, w, fetch, func(name, dir string) (Source, error) { return OpenSized(name, dir, w.Size) })
 }
 
-func choose(ctx context.Context, names []string, dir string, offline bool,
-	fetch func(ctx context.Context, name, dir string) error, open func(name, dir string) (Source, error),
+func choose(ctx context.Context, w Wanted, fetch func(ctx context.Context, name, dir string) error,
+	open func(name, dir string) (Source, error),
 ) (Source, string, error) {
-	if len(names) == 0 {
+	if len(w.Names) == 0 {
 		return nil, "", errors.New("choose a data set: none is named")
 	}
 	var why []string
-	for _, name := range names {
+	dir, fetchable := w.Dir, false
+	for _, name := range w.Names {
 		s, err := open(name, dir)
 		how := ""
 		if isAbsent(err) {
-			if offline {
+			if e, ok := errors.AsType[*FolderError](err); ok {
+				why = append(why, strings.Join(e.Problems, "; "))
+				continue
+			}
+			fetchable = true
+			if w.Offline {
 				why = append(why, fmt.Sprintf("%s is not in %s and --offline forbids to fetch it", name, dir))
 				continue
 			}
@@ -113,10 +136,10 @@ func choose(ctx context.Context, names []string, dir string, offline bool,
 		if err != nil {
 			return nil, "", err
 		}
-		return s, note(name, dir, how, why), nil
+		return s, note(s, dir, how, why), nil
 	}
 	advice := "put its files there, or name the folder that holds them with --data"
-	if offline {
+	if w.Offline && fetchable {
 		advice += ", or leave out --offline"
 	}
 	return nil, "", fmt.Errorf("no data: %s; %s, or use the data set %s, which is always there",
@@ -125,8 +148,11 @@ func choose(ctx context.Context, names []string, dir string, offline bool,
 
 // isAbsent reports whether err says that nothing of a set is there, as opposed to a part.
 func isAbsent(err error) bool {
-	var e *FileError
-	return errors.As(err, &e) && e.Found == "none" && errors.Is(e, fs.ErrNotExist)
+	if e, ok := errors.AsType[*FolderError](err); ok {
+		return errors.Is(e, fs.ErrNotExist)
+	}
+	e, ok := errors.AsType[*FileError](err)
+	return ok && e.Found == "none" && errors.Is(e, fs.ErrNotExist)
 }
 
 // cause is the reason of a fetch's error: the note says the rest already.
@@ -137,12 +163,19 @@ func cause(err error, name string) string {
 	return strings.TrimPrefix(err.Error(), "fetch data set "+name+": ")
 }
 
-func note(name, dir, how string, why []string) string {
-	said := fmt.Sprintf("data: %s from %s%s", name, dir, how)
-	if name == shapesName {
-		said = fmt.Sprintf("data: %s, generated images", name)
-	} else if how != "" {
-		said = fmt.Sprintf("data: %s%s", name, how)
+// note says what was chosen and why no earlier one.
+func note(s Source, dir, how string, why []string) string {
+	said := fmt.Sprintf("data: %s from %s%s", s.Name(), dir, how)
+	if how != "" {
+		said = fmt.Sprintf("data: %s%s", s.Name(), how)
+	}
+	if s.Name() == shapesName {
+		said = fmt.Sprintf("data: %s, generated images", s.Name())
+	}
+	if of, ok := s.(*source); ok {
+		if f, ok := of.files.(*folder); ok {
+			said = fmt.Sprintf("data: %s, %s", s.Name(), f.note())
+		}
 	}
 	if len(why) > 0 {
 		said += ", because " + strings.Join(why, " and ")

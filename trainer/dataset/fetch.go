@@ -29,6 +29,9 @@ type Progress func(done, total int64)
 // error at once; one that is silent for thirty counts as broken off. The error is a [FetchError]. Two processes that
 // fetch one set into one folder take turns.
 func Fetch(ctx context.Context, name, dir string, progress Progress) error {
+	if IsFolder(name) {
+		return fmt.Errorf("fetch data set %s: a folder of your own images cannot be fetched", name)
+	}
 	s, err := find(name)
 	if err != nil {
 		return err

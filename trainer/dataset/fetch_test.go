@@ -228,6 +228,12 @@ func TestChoose(t *testing.T) {
 			empty, true, forbidden, "shapes",
 			"data: shapes, generated images, because tiny is not in " + empty + " and --offline forbids to fetch it", "",
 		},
+		{
+			"no such folder",
+			[]string{"folder:photos", "shapes"},
+			empty, false, forbidden, "shapes", "data: shapes, generated images, because there is no folder " + filepath.Join(empty, "photos"), "",
+		},
+		{"nothing but a folder", []string{"folder:photos"}, empty, true, forbidden, "", "", "no data: there is no folder " + filepath.Join(empty, "photos") + "; put its files there, or name the folder that holds them with --data, or use"},
 		{"shapes first", []string{"shapes", "tiny"}, empty, false, forbidden, "shapes", "data: shapes, generated images", ""},
 		{"a part is there", []string{"tiny", "shapes"}, partly, false, forbidden, "", "", "two.bin: expected 12292 bytes, found no such file"},
 		{"nothing", []string{"tiny"}, empty, false, unreachable, "", "", "or use the data set shapes"},
@@ -236,7 +242,7 @@ func TestChoose(t *testing.T) {
 		{"no name", nil, empty, true, forbidden, "", "", "none is named"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, note, err := choose(t.Context(), c.names, c.dir, c.offline, c.fetch, open)
+			s, note, err := choose(t.Context(), Wanted{Names: c.names, Dir: c.dir, Offline: c.offline}, c.fetch, open)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "\n") {
 					t.Fatalf("error %v, want one line with %q", err, c.err)
@@ -251,7 +257,7 @@ func TestChoose(t *testing.T) {
 	}
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, _, err := choose(ctx, []string{"tiny", "shapes"}, empty, false, func(context.Context, string, string) error {
+		_, _, err := choose(ctx, Wanted{Names: []string{"tiny", "shapes"}, Dir: empty}, func(context.Context, string, string) error {
 			cancel()
 			return ctx.Err()
 		}, open)

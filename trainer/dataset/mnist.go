@@ -243,11 +243,7 @@ func (s idxFiles) pick(index []int) (*Images, error) {
 
 func (s idxFiles) test(n int) (*Images, error) {
 	// The whole file is read, also for a few of its images: the set is what its name says or is refused.
-	index := make([]int, n)
-	for i := range index {
-		index[i] = i
-	}
-	return s.images(s.set.testImages, s.set.testLabels, index)
+	return s.images(s.set.testImages, s.set.testLabels, upTo(n))
 }
 
 func (s idxFiles) images(of, labelsOf idxFile, index []int) (*Images, error) {

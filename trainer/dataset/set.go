@@ -32,5 +32,6 @@ func find(name string) (set, error) {
 		}
 		names = append(names, s.decl().Name)
 	}
-	return nil, fmt.Errorf("there is no data set %q: the data sets are %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("there is no data set %q: the data sets are %s, and %s with the path of a folder of images",
+		name, strings.Join(names, ", "), folderPrefix)
 }

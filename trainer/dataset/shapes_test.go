@@ -47,7 +47,7 @@ func TestShapesPinned(t *testing.T) {
 			t.Errorf("label of test picture %d is %d, want %d", i, got, want)
 		}
 	}
-	checks, err := dataset.Verify(t.Context(), "shapes", "")
+	checks, err := dataset.Verify(t.Context(), "shapes", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

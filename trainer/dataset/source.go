@@ -28,8 +28,11 @@ type Source interface {
 }
 
 // Fingerprint names the data of a study: the SHA-256, in lower-case hex, over the set's name and the sizes, labels and
-// pixels of what is trained and validated on, in their order.
+// pixels of what is trained and validated on, in their order. Of a folder of images the path does not count.
 func Fingerprint(name string, train, validation *Images) string {
+	if IsFolder(name) {
+		name = folderPrefix
+	}
 	h := sha256.New()
 	fmt.Fprintf(h, "sweep data 1\n%q\n", name)
 	for _, s := range []*Images{train, validation} {
@@ -134,6 +137,15 @@ func (s *source) Fingerprint(seed uint64, train, validation int) (string, error)
 	return Fingerprint(s.name, t, v), nil
 }
 
+// upTo is 0 … n-1.
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
 // cut returns images from … to-1, sharing the memory of s.
 func (s *Images) cut(from, to int) *Images {
 	size := s.Height * s.Width * s.Channels
@@ -150,10 +162,7 @@ func (s *Images) cut(from, to int) *Images {
 // drawIndices draws k of 0 … n-1 without repetition: the first k steps of the Fisher-Yates shuffle. It is written out
 // here because the split must never move with a release of the standard library.
 func drawIndices(r *rand.Rand, n, k int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
+	all := upTo(n)
 	for i := range k {
 		j := i + below(r, n-i)
 		all[i], all[j] = all[j], all[i]

@@ -52,8 +52,15 @@ type Check struct {
 
 // Verify reads a data set whole and checks every file, or generates a sample of a generated one and compares it with
 // the sum it was published with. The error is of a name that does not exist, or ctx's; what is wrong with a file stands
-// in its check.
-func Verify(ctx context.Context, name, dir string) ([]Check, error) {
+// in its check. Of a folder of images it reads every image, with the size of [OpenSized].
+func Verify(ctx context.Context, name, dir string, size int) ([]Check, error) {
+	if IsFolder(name) {
+		f, err := openFolder(name, dir, size)
+		if err != nil {
+			return nil, err
+		}
+		return f.verify(ctx)
+	}
 	s, err := find(name)
 	if err != nil {
 		return nil, err

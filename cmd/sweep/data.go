@@ -18,6 +18,12 @@ func (a *app) dataVerb() *cobra.Command {
 	for _, v := range []*cobra.Command{c, all} {
 		v.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	}
+	var side int
+	verify := &cobra.Command{
+		Use: "verify NAME", Short: "Check the SHA-256 of each file, or read every image of a folder", Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error { return a.verifyData(c.Context(), args[0], side) },
+	}
+	verify.Flags().IntVar(&side, "size", 0, "`side` to which a folder's images are to be cropped and resized, as size in a sweep file")
 	c.AddCommand(
 		all,
 		&cobra.Command{
@@ -26,10 +32,7 @@ func (a *app) dataVerb() *cobra.Command {
 it was; nothing is put in place before its checksum is right.`,
 			RunE: func(c *cobra.Command, args []string) error { return a.fetch(c.Context(), args[0]) },
 		},
-		&cobra.Command{
-			Use: "verify NAME", Short: "Check the SHA-256 of each file", Args: usageArgs(cobra.ExactArgs(1)),
-			RunE: func(c *cobra.Command, args []string) error { return a.verifyData(c.Context(), args[0]) },
-		},
+		verify,
 	)
 	return c
 }
@@ -55,12 +58,13 @@ func (a *app) listData(asJSON bool) error {
 			fmt.Fprintf(a.err, "%s: %s\n", s.Name, s.Problem)
 		}
 	}
+	fmt.Fprintf(a.err, "a folder of your own images is a data set too: data: {name: folder:PATH, size: 32}\n")
 	table(a.out, []string{"NAME", "STATE", "TRAIN", "TEST", "WHERE", "WHAT"}, map[string]bool{"TRAIN": true, "TEST": true}, rows)
 	return nil
 }
 
 // verifyData checks every file of a data set.
-func (a *app) verifyData(ctx context.Context, name string) error {
+func (a *app) verifyData(ctx context.Context, name string, side int) error {
 	if err := knownData(name); err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func (a *app) verifyData(ctx context.Context, name string) error {
 			return fmt.Errorf("%s is not in %s: `sweep data fetch %[1]s` gets it, --data names another folder", name, a.data)
 		}
 	}
-	checks, err := dataset.Verify(ctx, name, a.data)
+	checks, err := dataset.Verify(ctx, name, a.data, side)
 	if err != nil {
 		return err
 	}
@@ -82,7 +86,10 @@ func (a *app) verifyData(ctx context.Context, name string) error {
 		}
 		fmt.Fprintf(a.out, "ok   %s  %s\n", c.SHA256, c.File)
 	}
-	if bad > 0 {
+	switch {
+	case bad > 0 && dataset.IsFolder(name):
+		return fmt.Errorf("%s cannot be used as it is", name)
+	case bad > 0:
 		return fmt.Errorf("%d of %d files of %s are not right: `sweep data fetch %[3]s` replaces them", bad, len(checks), name)
 	}
 	return nil
@@ -107,8 +114,9 @@ func (a *app) fetch(ctx context.Context, name string) error {
 }
 
 // choose takes the first data set of a list that is there or can be fetched.
-func (a *app) choose(ctx context.Context, names []string, offline bool) (dataset.Source, string, error) {
-	return dataset.Choose(ctx, names, a.data, offline, func(ctx context.Context, name, dir string) error {
+func (a *app) choose(ctx context.Context, names []string, size int, offline bool) (dataset.Source, string, error) {
+	w := dataset.Wanted{Names: names, Dir: a.data, Size: size, Offline: offline}
+	return dataset.Choose(ctx, w, func(ctx context.Context, name, dir string) error {
 		fmt.Fprintf(a.err, "%s is not in %s: fetching it\n", name, dir)
 		return dataset.Fetch(ctx, name, dir, a.downloading())
 	})
@@ -140,7 +148,7 @@ func (a *app) downloading() dataset.Progress {
 func knownData(name string) error {
 	var names []string
 	for _, d := range dataset.Catalogue() {
-		if d.Name == name {
+		if d.Is(name) {
 			return nil
 		}
 		names = append(names, d.Name)

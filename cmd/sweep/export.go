@@ -76,7 +76,7 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	if err != nil {
 		return err
 	}
-	source, err := dataset.Open(s.Data.Name, a.data)
+	source, err := dataset.OpenSized(s.Data.Name, a.data, s.Data.Size)
 	if err != nil {
 		return fmt.Errorf("export needs the data that study %s was trained on: %w", s.Name, err)
 	}
@@ -207,7 +207,9 @@ were measured while the trial was trained and are not computed again.`,
 			if _, err := os.Stat(args[0]); err != nil {
 				return fmt.Errorf("there is no bundle at %s: `sweep export STUDY -o DIR` makes one", args[0])
 			}
-			r, err := checkpoint.Verify(c.Context(), args[0], func(name string) (dataset.Source, error) { return dataset.Open(name, a.data) })
+			r, err := checkpoint.Verify(c.Context(), args[0], func(d study.Data) (dataset.Source, error) {
+				return dataset.OpenSized(d.Name, a.data, d.Size)
+			})
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ func (a *app) planVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := plan(c.Context(), s, a.now)
+			p, err := a.plan(c.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ const (
 	planSmallest = 256
 )
 
-func plan(ctx context.Context, s study.Spec, now func() time.Time) (planView, error) {
+func (a *app) plan(ctx context.Context, s study.Spec) (planView, error) {
 	p := planView{Name: s.Name, Method: s.Method, Trials: s.RunCap, Epochs: s.Epochs, Space: s.Space, Data: s.Data, Warnings: []string{}}
 	if n := study.Number(s.Space.Cardinality()); !math.IsInf(float64(n), 0) {
 		p.Configurations = &n
@@ -76,7 +76,7 @@ func plan(ctx context.Context, s study.Spec, now func() time.Time) (planView, er
 	list := engines(s.Workers)
 	defer closeEngines(list)
 	p.Workers = len(list)
-	seconds, err := secondsPerImage(ctx, s, list[0], now)
+	seconds, err := a.secondsPerImage(ctx, s, list[0])
 	if err != nil {
 		return p, err
 	}
@@ -89,7 +89,7 @@ func plan(ctx context.Context, s study.Spec, now func() time.Time) (planView, er
 }
 
 // secondsPerImage is the mean time of a training image over configurations drawn at random.
-func secondsPerImage(ctx context.Context, s study.Spec, e trainer.Engine, now func() time.Time) (float64, error) {
+func (a *app) secondsPerImage(ctx context.Context, s study.Spec, e trainer.Engine) (float64, error) {
 	random := s
 	random.Method = "random"
 	smp, err := sampler.New(random)
@@ -100,12 +100,14 @@ func secondsPerImage(ctx context.Context, s study.Spec, e trainer.Engine, now fu
 	if err != nil {
 		return 0, err
 	}
-	fake := study.Study{Spec: s}
-	fake.Spec.Data = study.DataSpec{Train: planTrain, Validation: planSmallest}
-	configure, err := configurer(fake, source)
+	train, validation, err := source.Split(s.Seed, planTrain, planSmallest)
 	if err != nil {
 		return 0, err
 	}
+	if h, w, c := a.shape(s.Data); h != train.Height || w != train.Width || c != train.Channels {
+		train, validation = train.Resized(h, w, c), validation.Resized(h, w, c)
+	}
+	configure := configurerOf(train, validation)
 	total := 0.0
 	for i := range planSamples {
 		params, err := smp.Sample(ctx, study.Ask{Number: i, Seed: s.Seed, Space: s.Space, Objective: s.Objective})
@@ -116,7 +118,7 @@ func secondsPerImage(ctx context.Context, s study.Spec, e trainer.Engine, now fu
 		if err != nil {
 			return 0, fmt.Errorf("trial %d would fail: %w", i, err)
 		}
-		t, err := moment(ctx, e, c, now)
+		t, err := moment(ctx, e, c, a.now)
 		if err != nil {
 			return 0, fmt.Errorf("trial %d would fail: %w", i, err)
 		}
@@ -172,6 +174,18 @@ func (a *app) showPlan(p planView) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
+// shape is what an image of the data set is that a run would take: of the first one that is there, else of the first.
+func (a *app) shape(d study.DataSpec) (height, width, channels int) {
+	first := d.Names[0]
+	for _, name := range d.Names {
+		if _, err := dataset.Open(name, a.data); err == nil {
+			first = name
+			break
+		}
+	}
+	return dataset.Shape(first, a.data, d.Size)
+}
+
 // planData says which data set a run would take.
 func (a *app) planData(names []string) string {
 	var before []string
@@ -179,6 +193,8 @@ func (a *app) planData(names []string) string {
 		_, err := dataset.Open(name, a.data)
 		var file *dataset.FileError
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && dataset.IsFolder(name):
+			before = append(before, name+" once it is there")
 		case err == nil:
 			return strings.Join(append(before, name), ", else ")
 		case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist):

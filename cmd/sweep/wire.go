@@ -80,7 +80,7 @@ func (a *app) ensureStudy(ctx context.Context, db *storage.DB, s study.Spec, fil
 	if err := db.ClearWish(ctx, st.ID); err != nil {
 		return st, nil, err
 	}
-	source, _, err := a.choose(ctx, []string{st.Data.Name}, f.offline)
+	source, _, err := a.choose(ctx, []string{st.Data.Name}, st.Data.Size, f.offline)
 	if err != nil {
 		return st, nil, fmt.Errorf("study %s was created on %s: %w", st.Name, st.Data.Name, err)
 	}
@@ -124,7 +124,7 @@ func (a *app) continues(st study.Study, s study.Spec, file string, f runFlags) e
 }
 
 func (a *app) createStudy(ctx context.Context, db *storage.DB, s study.Spec, f runFlags) (study.Study, dataset.Source, error) {
-	source, note, err := a.choose(ctx, s.Data.Names, f.offline)
+	source, note, err := a.choose(ctx, s.Data.Names, s.Data.Size, f.offline)
 	if err != nil {
 		return study.Study{}, nil, err
 	}
@@ -139,13 +139,22 @@ func (a *app) createStudy(ctx context.Context, db *storage.DB, s study.Spec, f r
 	if err != nil {
 		return study.Study{}, nil, err
 	}
-	st, err := db.CreateStudy(ctx, s, study.Data{Name: source.Name(), Fingerprint: print}, a.now())
+	st, err := db.CreateStudy(ctx, s, dataOf(s, source, print), a.now())
 	if err != nil {
 		return st, nil, err
 	}
 	fmt.Fprintf(a.err, "%s\nstudy %s: run_cap %d, up to %d epochs a trial on %d images of %s, method %s\n",
 		note, s.Name, s.RunCap, s.Epochs, s.Data.Train, source.Name(), s.Method)
 	return st, source, nil
+}
+
+// dataOf is what a study keeps of its data set: enough to open it again.
+func dataOf(s study.Spec, source dataset.Source, print string) study.Data {
+	d := study.Data{Name: source.Name(), Fingerprint: print}
+	if dataset.IsFolder(d.Name) {
+		d.Size = s.Data.Size
+	}
+	return d
 }
 
 // assemble makes the runner and the pool of a study.
@@ -189,6 +198,11 @@ func configurer(s study.Study, source dataset.Source) (func(study.Grant) (traine
 	if err != nil {
 		return nil, err
 	}
+	return configurerOf(train, validation), nil
+}
+
+// configurerOf decodes grants onto images.
+func configurerOf(train, validation *dataset.Images) func(study.Grant) (trainer.Config, error) {
 	return func(g study.Grant) (trainer.Config, error) {
 		c, err := trainer.DecodeFor(s.Spec.Trainer, g.Params)
 		if err != nil {
@@ -197,7 +211,7 @@ func configurer(s study.Study, source dataset.Source) (func(study.Grant) (traine
 		c.Use(train, validation)
 		c.Epochs, c.Seed, c.Replicate = g.Spec.Epochs, g.Spec.Seed, g.Replicate
 		return c, c.Check()
-	}, nil
+	}
 }
 
 // engines makes one engine a core, or as many as asked for.

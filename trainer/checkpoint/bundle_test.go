@@ -48,7 +48,7 @@ func bundle(t testing.TB, output string) checkpoint.Bundle {
 		t.Fatal(err)
 	}
 	const seed = 1<<63 + 5
-	source, err := openShapes("shapes")
+	source, err := openShapes(study.Data{Name: "shapes"})
 	must(t, err)
 	all, err := source.Test(0)
 	must(t, err)
@@ -101,8 +101,8 @@ func (s short) Test(first int) (*dataset.Images, error) {
 	return s.Source.Test(first)
 }
 
-func openShapes(name string) (dataset.Source, error) {
-	s, err := dataset.Open(name, "")
+func openShapes(d study.Data) (dataset.Source, error) {
+	s, err := dataset.OpenSized(d.Name, "", d.Size)
 	return short{s}, err
 }
 
@@ -526,8 +526,8 @@ func TestVerifyRefuses(t *testing.T) {
 		}
 	})
 	t.Run("data set not there", func(t *testing.T) {
-		_, err := checkpoint.Verify(t.Context(), good, func(name string) (dataset.Source, error) {
-			return nil, errors.New(name + " is not here")
+		_, err := checkpoint.Verify(t.Context(), good, func(d study.Data) (dataset.Source, error) {
+			return nil, errors.New(d.Name + " is not here")
 		})
 		if err == nil || !strings.Contains(err.Error(), "its claim is about the data set shapes: shapes is not here") {
 			t.Errorf("error %v", err)

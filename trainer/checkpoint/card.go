@@ -28,7 +28,11 @@ func (b Bundle) config() []byte {
 	}
 	line("sweep:")
 	line("  trainer: cae")
-	line("  data: {name: %s, train: %d, validation: %d}", quoted(b.Data.Name), b.Train, b.Validate)
+	resized := ""
+	if b.Data.Size > 0 {
+		resized = fmt.Sprintf(", size: %d", b.Data.Size)
+	}
+	line("  data: {name: %s, train: %d, validation: %d%s}", quoted(b.Data.Name), b.Train, b.Validate, resized)
 	line("  epochs: %d", b.Epochs)
 	line("  seed: %d", b.Seed)
 	return []byte(s.String())

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"sweep/study"
 	"sweep/trainer"
 	"sweep/trainer/dataset"
 )
@@ -35,11 +36,11 @@ const maxVerify = 1 << 37
 //
 // open finds the data set that the bundle names. The report holds what was found before the error, which says what is
 // wrong, all damaged files at once.
-func Verify(ctx context.Context, dir string, open func(name string) (dataset.Source, error)) (Report, error) {
+func Verify(ctx context.Context, dir string, open func(study.Data) (dataset.Source, error)) (Report, error) {
 	return verifyWithin(ctx, dir, open, maxVerify)
 }
 
-func verifyWithin(ctx context.Context, dir string, open func(name string) (dataset.Source, error), work int) (Report, error) {
+func verifyWithin(ctx context.Context, dir string, open func(study.Data) (dataset.Source, error), work int) (Report, error) {
 	r, err := verify(ctx, dir, open, work)
 	if err != nil {
 		return r, fmt.Errorf("verify %s: %w", dir, err)
@@ -47,7 +48,7 @@ func verifyWithin(ctx context.Context, dir string, open func(name string) (datas
 	return r, nil
 }
 
-func verify(ctx context.Context, dir string, open func(name string) (dataset.Source, error), work int) (r Report, err error) {
+func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Source, error), work int) (r Report, err error) {
 	if r.Manifest, r.Digest, err = readManifest(dir); err != nil {
 		return r, err
 	}
@@ -75,7 +76,7 @@ func verify(ctx context.Context, dir string, open func(name string) (dataset.Sou
 	for k, v := range m.Test {
 		r.Claimed[k] = float64(v)
 	}
-	source, err := open(r.Manifest.Data.Name)
+	source, err := open(r.Manifest.Data)
 	if err != nil {
 		return r, fmt.Errorf("its files are as the manifest says, but its claim is about the data set %s: %w", r.Manifest.Data.Name, err)
 	}

@@ -42,6 +42,25 @@ func OpenSized(name, dir string, size int) (Source, error) {
 	return s.open(dir)
 }
 
+// Shape is what an image of a set is, without reading the set: of a folder of images, which is read to know, a guess from
+// its first file, and 32x32 in colour for what is unknown.
+func Shape(name, dir string, size int) (height, width, channels int) {
+	if IsFolder(name) {
+		if f, err := openFolder(name, dir, size); err == nil {
+			return f.shape()
+		}
+		if size > 0 {
+			return size, size, 3
+		}
+	}
+	for _, d := range Catalogue() {
+		if d.Name == name && d.Prefix == "" {
+			return d.Height, d.Width, d.Channels
+		}
+	}
+	return 32, 32, 3
+}
+
 func openCIFAR(set cifarSet, dir string) (Source, error) {
 	c := cifarFiles{set: set, dir: filepath.Join(dir, set.folder)}
 	if n := c.present(); n == 0 {

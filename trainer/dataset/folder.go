@@ -257,6 +257,19 @@ func (f *folder) classify(train, test []string, parted bool) {
 	f.forTrain, f.forTest = number(train), number(test)
 }
 
+// shape guesses what an image will be from the settings and the first file.
+func (f *folder) shape() (height, width, channels int) {
+	height, width, channels = f.size, f.size, 3
+	p, _, err := ReadPhoto(filepath.Join(f.root, filepath.FromSlash(f.forTrain[0].path)), f.size, f.size)
+	if err == nil {
+		height, width = p.Height, p.Width
+		if p.Grey() {
+			channels = 1
+		}
+	}
+	return min(max(height, minSide), maxSide), min(max(width, minSide), maxSide), channels
+}
+
 // note says what was found.
 func (f *folder) note() string {
 	classes := "without classes"

@@ -53,6 +53,9 @@ func (s *Server) config(w http.ResponseWriter, r *http.Request) error {
 	if len(sp.Data.Names) > 1 {
 		p.Data = append(p.Data, pair("chosen from", strings.Join(sp.Data.Names, ", ")))
 	}
+	if sum.Data.Size > 0 {
+		p.Data = append(p.Data, pair("resized to", fmt.Sprintf("%dx%d", sum.Data.Size, sum.Data.Size)))
+	}
 	p.Data = append(p.Data,
 		pair("train", templates.Plural(sp.Data.Train, "image")),
 		pair("validation", templates.Plural(sp.Data.Validation, "image")),

@@ -198,13 +198,13 @@ func configurer(s study.Study, source dataset.Source) (func(study.Grant) (traine
 	if err != nil {
 		return nil, err
 	}
-	return configurerOf(train, validation), nil
+	return configurerOf(s.Spec.Trainer, train, validation), nil
 }
 
-// configurerOf decodes grants onto images.
-func configurerOf(train, validation *dataset.Images) func(study.Grant) (trainer.Config, error) {
+// configurerOf decodes grants of the trainer called name onto images.
+func configurerOf(name string, train, validation *dataset.Images) func(study.Grant) (trainer.Config, error) {
 	return func(g study.Grant) (trainer.Config, error) {
-		c, err := trainer.DecodeFor(s.Spec.Trainer, g.Params)
+		c, err := trainer.DecodeFor(name, g.Params)
 		if err != nil {
 			return c, err
 		}

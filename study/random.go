@@ -15,6 +15,8 @@ const (
 	ForWeights  Purpose = "weights"  // initial weights
 	ForShuffle  Purpose = "shuffle"  // order of the training images in an epoch
 	ForBaseline Purpose = "baseline" // the start of the principal components: fixed, of no study
+	ForDropout  Purpose = "dropout"  // which values a step drops; the epoch argument is the step
+	ForFlip     Purpose = "flip"     // which images an epoch turns left to right
 	ForShapes   Purpose = "shapes"   // the generated data set; the epoch argument is the image
 
 	ForCorruption Purpose = "corruption" // of an image on its way into a network
@@ -43,6 +45,12 @@ func Keyed(seed uint64, replicate int, purpose Purpose, epoch int) Key {
 func (k Key) Block(i uint32) [4]uint32 {
 	k.counter[0] = i
 	return philox4x32(k.counter, k.key)
+}
+
+// Words are the key and the three upper words of the counter, for whoever makes the blocks by himself: the lowest word is
+// the block's number.
+func (k Key) Words() (key [2]uint32, counter [3]uint32) {
+	return k.key, [3]uint32{k.counter[1], k.counter[2], k.counter[3]}
 }
 
 // Block is block i of the stream with this key; [Keyed] is cheaper for many.

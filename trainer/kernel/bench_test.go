@@ -277,6 +277,14 @@ func BenchmarkElementwise(b *testing.B) {
 		w, g, m, v := floats(r, n, 1), floats(r, n, 1), make([]float32, n), make([]float32, n)
 		run("adam", n, func() { k.Adam(w, g, m, v, kernel.DefaultAdam(1e-3, 5)) })
 		run("sgd", n, func() { k.SGD(w, g, m, kernel.SGDStep{LR: 1e-3, Momentum: 0.9, Pull: kernel.Pull{L1: 1e-6, L2: 1e-5}}) })
+		bits := make([]byte, x.N*kernel.DropBytes(x.H, x.W, x.C))
+		run("drop mask", x.Values(), func() { k.DropMask(&ws, bits, kernel.Stream{}, 0, 6554) })
+		run("drop", x.Values(), func() { k.Drop(x, x, bits, 6554) })
+		marked := make([]bool, batch)
+		for i := range marked {
+			marked[i] = i%2 == 0
+		}
+		run("mirror", target.Values(), func() { k.Mirror(target, 32, marked) })
 		run("sum of squares", n, func() { k.SumSquares(w) })
 		run("finite", n, func() { k.Finite(w) })
 	}

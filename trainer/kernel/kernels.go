@@ -200,6 +200,19 @@ type Kernels interface {
 	// same bits.
 	Corrupt(dst, src Map, i int, c Corruption, words []uint32)
 
+	// Mirror turns the first w columns of the marked images left to right, in place.
+	Mirror(x Map, w int, marked []bool)
+
+	// Random writes blocks first, first+1 … of s into dst, a multiple of 4 words; the number of a block wraps around.
+	Random(dst []uint32, s Stream, first uint32)
+	// DropMask draws which values a dropout keeps: byte i holds the bits of eight values, of block first+i, the first
+	// value's lowest; 1 where the value's 16 bits are at least threshold. See [DropThreshold].
+	DropMask(ws *Workspace, bits []byte, s Stream, first uint32, threshold uint16)
+	// Drop is inverted dropout (Srivastava et al., JMLR 2014): dst is x times 65536/(65536-threshold) where the bits say
+	// keep, else 0. Each row of W·C values has its bits from a byte of its own on: [DropBytes]. dst may be x. Its
+	// gradient is Drop on the gradient.
+	Drop(dst, x Map, bits []byte, threshold uint16)
+
 	// Adam makes one step: m and v are the moments, zeros before step 1. g is not changed.
 	Adam(w, g, m, v []float32, s AdamStep)
 	// SGD makes one step: m is the momentum, zeros before the first. g is not changed.

@@ -128,6 +128,12 @@ func TestMisuse(t *testing.T) {
 			"entropy into other map":  func() { k.CrossEntropy(&ws, m(1, 1, 1, 2, 0), m(1, 1, 1, 3, 0), []byte{2}, []int{0}, 1, 1) },
 			"gather of no such image": func() { k.Gather(m(1, 4, 4, 1, 0), make([]byte, 32), 4, 4, []int{2}) },
 			"gather into few images":  func() { k.Gather(m(1, 4, 4, 1, 0), make([]byte, 32), 4, 4, []int{0, 1}) },
+			"drop of few bits":        func() { k.Drop(m(1, 2, 2, 3, 0), m(1, 2, 2, 3, 0), make([]byte, 1), 1) },
+			"drop of other size":      func() { k.Drop(m(1, 2, 2, 3, 0), m(1, 2, 2, 4, 0), make([]byte, 2), 1) },
+			"part of a random block":  func() { k.Random(make([]uint32, 3), kernel.Stream{}, 0) },
+			"mirror over the side":    func() { k.Mirror(m(1, 2, 2, 3, 0), 3, []bool{true}) },
+			"mirror of no image":      func() { k.Mirror(m(1, 2, 2, 3, 0), 2, []bool{true, true}) },
+			"sgd without momentum":    func() { k.SGD(f(9), f(9), f(8), kernel.SGDStep{LR: 1}) },
 			"adam without moments":    func() { k.Adam(f(9), f(9), f(9), f(8), kernel.DefaultAdam(1, 1)) },
 			"adam at step 0":          func() { k.Adam(f(9), f(9), f(9), f(9), kernel.DefaultAdam(1, 0)) },
 		} {

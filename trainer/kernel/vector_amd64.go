@@ -93,6 +93,15 @@ func ssimAVX2(l *ssimLoop)
 func addAVX2(dst, a, b *float32, n int)
 
 //go:noescape
+func philoxAVX2(dst *uint32, groups int, l *philoxLoop)
+
+//go:noescape
+func keepAVX2(bits *byte, words *uint32, n int, threshold uint16)
+
+//go:noescape
+func dropAVX2(dst, x *float32, bits *byte, n int, scale float32)
+
+//go:noescape
 func peakAVX2(n int)
 
 //go:noescape

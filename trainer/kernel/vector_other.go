@@ -37,6 +37,9 @@ func compareSizeAVX2(_, _, _ *float32, _ int, _ *compareConstants, _ *compareSum
 func filterAVX2(_, _, _ *float32, _, _, _ int)                                       { none() }
 func addAVX2(_, _, _ *float32, _ int)                                                { none() }
 func ssimAVX2(*ssimLoop)                                                             { none() }
+func philoxAVX2(*uint32, int, *philoxLoop)                                           { none() }
+func keepAVX2(*byte, *uint32, int, uint16)                                           { none() }
+func dropAVX2(_, _ *float32, _ *byte, _ int, _ float32)                              { none() }
 func peakAVX2(int)                                                                   { none() }
 func momentsAVX2(_, _, _ *float32, _, _ int)                                         { none() }
 func normSumsAVX2(_, _, _, _ *float32, _, _ int)                                     { none() }

@@ -8,7 +8,8 @@ type Workspace struct {
 	// What a pooled gradient holds: see fast.ConvPoolBackward.
 	entries scratch[entry]
 	counts  scratch[int32]
-	p       panel // of the tile at work; here, so that it does not escape anew at each call
+	dropped [1024]uint32 // random words of a dropout's mask
+	p       panel        // of the tile at work; here, so that it does not escape anew at each call
 }
 
 // Bytes is the memory that it holds.

@@ -149,6 +149,8 @@ func (b *builder) layer(i int, l model.Layer, in []string) string {
 		return b.dense(i, l, in)
 	case model.ActLayer:
 		return b.activate(l, in)
+	case model.DropLayer: // of training alone
+		return in[0]
 	case model.PoolLayer:
 		return b.node("MaxPool", l.Name, in, ints("kernel_shape", 2, 2), ints("strides", 2, 2))
 	case model.FlattenLayer:
@@ -266,7 +268,7 @@ func (b *builder) becomes(i int) (model.Layer, bool) {
 }
 
 // elementwise tells whether a layer of this kind keeps every value in its place.
-func elementwise(k model.LayerKind) bool { return k == model.ActLayer }
+func elementwise(k model.LayerKind) bool { return k == model.ActLayer || k == model.DropLayer }
 
 // transposed reorders the axes of a weight.
 func transposed(order ...int) func(trainer.Tensor) array {

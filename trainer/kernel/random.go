@@ -36,8 +36,8 @@ type philoxLoop struct {
 // it.
 func DropThreshold(p float64) uint16 { return uint16(min(max(p, 0)*65536+0.5, 65535)) }
 
-// dropScale is what kept values are multiplied by, so that the expectation stays: 1/(1-p) of the p that threshold means.
-func dropScale(threshold uint16) float32 { return float32(65536 / (65536 - float64(threshold))) }
+// DropScale is what kept values are multiplied by, so that the expectation stays: 1/(1-p) of the p that threshold means.
+func DropScale(threshold uint16) float32 { return float32(65536 / (65536 - float64(threshold))) }
 
 // DropBytes is how many bytes the bits of an image of sides h and w with c channels take: each row starts a byte.
 func DropBytes(h, w, c int) int { return h * ((w*c + 7) / 8) }
@@ -81,7 +81,7 @@ func keepBits(block [4]uint32, threshold uint16) (b byte) {
 
 func (reference) Drop(dst, x Map, bits []byte, threshold uint16) {
 	checkDrop(dst, x, bits)
-	scale := dropScale(threshold)
+	scale := DropScale(threshold)
 	row := (x.W*x.C + 7) / 8
 	for n := range x.N {
 		for y := range x.H {
@@ -127,7 +127,7 @@ func (f fast) DropMask(ws *Workspace, bits []byte, s Stream, first uint32, thres
 
 func (f fast) Drop(dst, x Map, bits []byte, threshold uint16) {
 	checkDrop(dst, x, bits)
-	scale := dropScale(threshold)
+	scale := DropScale(threshold)
 	size := x.W * x.C
 	row := (size + 7) / 8
 	for n := range x.N {

@@ -88,9 +88,13 @@ func (c Config) Check() error {
 	errs = append(errs, c.checkLabels()...)
 	optional("noise", c.Noise, noises)
 	errs = append(errs, c.checkInput(), c.checkCode())
-	if c.DropoutConv != 0 || c.DropoutDense != 0 {
-		bad("dropout is not built yet")
+	rate := func(name string, p float64) {
+		if !(p >= 0 && p < 1) {
+			bad("%s %g is not a share from 0 to below 1", name, p)
+		}
 	}
+	rate("dropout_conv", c.DropoutConv)
+	rate("dropout_dense", c.DropoutDense)
 	return errors.Join(errs...)
 }
 

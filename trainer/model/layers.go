@@ -20,6 +20,7 @@ const (
 	DenseLayer   LayerKind = "dense"   // with a bias
 	MapLayer     LayerKind = "map"     // a vector to a map
 	ConvTLayer   LayerKind = "convt"   // Side x Side, stride 2: sides double; a bias if it has two weights
+	DropLayer    LayerKind = "drop"    // in training a share Rate of the values is dropped; else nothing happens
 	SampleLayer  LayerKind = "sample"  // of a mean and a log variance: a draw in training, else the mean
 	NormLayer    LayerKind = "norm"    // Norm, with scale and shift, and of a batch's the running mean and variance
 	ImageLayer   LayerKind = "image"   // the images' own sides; Act tanh: from -1 … 1 to 0 … 1
@@ -38,6 +39,8 @@ type Layer struct {
 	Norm string // of a normalisation: batch, layer
 	Code bool   // its result is the latent code
 
+	Rate float64 // of a dropout
+
 	Weights []Weight
 }
 
@@ -51,14 +54,16 @@ func (c Config) Layers() []Layer {
 	h, w := c.Padded()
 	x := d.add(Layer{Kind: InputLayer, Name: "input", H: h, W: w, C: c.Channels})
 	for i := range c.Depth {
-		x = d.encoderStage(i, x)
+		x = d.drop(d.encoderStage(i, x), c.DropoutConv, "enc.drop%d", i)
 	}
 	if c.Task == Classify {
 		d.dense(d.code(x), "head", c.Classes, "none")
 	} else {
 		x = d.bottleneck(x)
 		for i := c.Depth - 1; i >= 0; i-- {
-			x = d.decoderStage(i, x)
+			if x = d.decoderStage(i, x); i > 0 {
+				x = d.drop(x, c.DropoutConv, "dec.drop%d", i)
+			}
 		}
 		d.image(x)
 	}
@@ -103,7 +108,7 @@ func (d *describer) bottleneck(x int) int {
 		x = d.sample(x)
 	}
 	x = d.dense(x, "dec.dense", h*w*ch, d.c.Activation)
-	x = d.activate(x, d.c.Activation)
+	x = d.drop(d.activate(x, d.c.Activation), d.c.DropoutDense, "dec.drop")
 	m := d.on(x, MapLayer, "dec.map")
 	m.H, m.W, m.C = h, w, ch
 	return d.add(m)
@@ -113,7 +118,7 @@ func (d *describer) bottleneck(x int) int {
 func (d *describer) code(x int) int {
 	flat := d.on(x, FlattenLayer, "enc.flat")
 	flat.H, flat.W, flat.C = 0, 0, flat.H*flat.W*flat.C
-	x = d.dense(d.add(flat), "enc.dense", d.c.Latent, "none")
+	x = d.dense(d.drop(d.add(flat), d.c.DropoutDense, "enc.drop"), "enc.dense", d.c.Latent, "none")
 	d.list[x].Code = true
 	return x
 }

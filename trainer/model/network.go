@@ -25,6 +25,8 @@ type Network struct {
 	// Eps is what a variational network draws its codes with, (Batch, Latent) standard normal numbers; nil of any other
 	// and of an inference network.
 	Eps *G.Node
+	// Drops are the dropouts of a training network.
+	Drops []Drop
 
 	Code   *G.Node // (Batch, Latent); of a variational network the means
 	Output *G.Node // (Batch, H, W, C), in the images' own range; logits, (Batch, H, W, Classes) or (Batch, Classes)
@@ -163,6 +165,8 @@ func (b *builder) layer(l Layer, in []*G.Node) *G.Node {
 		return b.add(op.Fold(in[0], l.C))
 	case MapLayer:
 		return b.add(op.Fold(in[0], l.H, l.W, l.C))
+	case DropLayer:
+		return b.drop(l, in[0])
 	case SampleLayer:
 		return b.sample(l, in[0], in[1])
 	case ImageLayer:

@@ -75,6 +75,7 @@ type Attr struct {
 	Height, Width int               // of an image after Image
 	Operand       int               // of AttentionGrad
 	KLWeight      float64           // of KL, KLMean and KLLogVar
+	Threshold     uint16            // of Drop, see kernel.DropThreshold
 	Signed        bool              // of Image and ImageGrad: y lies in -1 … 1
 }
 
@@ -204,6 +205,8 @@ func (o *Op) DiffWRT(inputs int) []bool {
 		d[0], d[1] = true, true
 	case Sample, KL, Total:
 		d[0], d[1] = true, true
+	case Drop:
+		d[0] = true
 	case Act, Pool, Unpool, Reshape, Image, Loss, Entropy:
 		d[0] = true
 	case Attention:
@@ -263,6 +266,8 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 		add(0, LossGrad, o.Attr, 4, in[0], in[1], dy)
 	case Entropy:
 		add(0, EntropyGrad, o.Attr, in[0].Dims(), in[0], in[1], dy)
+	case Drop:
+		add(0, Drop, o.Attr, dy.Dims(), dy, in[1])
 	case Sample:
 		d[0] = dy
 		add(1, SampleGrad, o.Attr, 2, in[1], in[2], dy)

@@ -124,6 +124,7 @@ func TestGradients(t *testing.T) {
 	kl := func(w float64) func(in []*G.Node) (*G.Node, error) {
 		return binary(func(m, v *G.Node) (*G.Node, error) { return op.Divergence(m, v, w) })
 	}
+	drop := binary(func(x, mask *G.Node) (*G.Node, error) { return op.Dropout(x, mask, 0.25) })
 	// A loss of two terms that read the same nodes, as that of a variational network.
 	both := binary(func(m, v *G.Node) (*G.Node, error) {
 		a, err := op.Divergence(m, v, 2)
@@ -189,6 +190,8 @@ func TestGradients(t *testing.T) {
 		{"cross-entropy of maps", [][]int{{2, 3, 2, 4}, {2, 3, 2}}, binary(op.CrossEntropy), 1, false},
 		{"cross-entropy of rows", [][]int{{5, 3}, {5}}, binary(op.CrossEntropy), 1, false},
 		{"mse+ssim of small images", [][]int{{2, 4, 7, 1}, {2, 4, 7, 1}}, loss(kernel.MSESSIM, 0.9), 1, true},
+		{"dropout of maps", [][]int{{2, 3, 2, 2}, {2, 3, 2, 2}}, drop, 1, false},
+		{"dropout of rows", [][]int{{3, 4}, {3, 4}}, drop, 1, false},
 		{"sample", [][]int{{3, 5}, {3, 5}, {3, 5}}, ternary(op.DrawCode), 2, false},
 		{"kl", [][]int{{3, 5}, {3, 5}}, kl(1), 2, false},
 		{"kl weighted", [][]int{{2, 3}, {2, 3}}, kl(0.01), 2, false},
@@ -305,6 +308,7 @@ func TestWrongShapes(t *testing.T) {
 		"loss of different sizes": func() (*G.Node, error) { return op.LossOf(x, in("t", 2, 4, 4, 1), kernel.MSE, 0) },
 		"classes of other pixels": func() (*G.Node, error) { return op.CrossEntropy(x, in("c", 2, 4, 3)) },
 		"classes of a volume":     func() (*G.Node, error) { return op.CrossEntropy(in("v", 2, 3, 4), in("d", 2, 3)) },
+		"dropout by other mask":   func() (*G.Node, error) { return op.Dropout(in("x4", 2, 3), in("k4", 3, 2), 0.5) },
 		"code of other widths":    func() (*G.Node, error) { return op.DrawCode(in("m1", 2, 3), in("v1", 2, 3), in("e1", 2, 4)) },
 		"divergence of other":     func() (*G.Node, error) { return op.Divergence(in("m2", 2, 3), in("v2", 3, 2), 1) },
 		"product of other widths": func() (*G.Node, error) { return op.MatMul(in("r", 2, 3), in("m", 4, 2)) },
@@ -336,6 +340,8 @@ func TestAttributesKeepNodesApart(t *testing.T) {
 	}
 	m := G.NewTensor(g, tensor.Float32, 2, G.WithShape(2, 3), G.WithName("m"))
 	v := G.NewTensor(g, tensor.Float32, 2, G.WithShape(2, 3), G.WithName("v"))
+	add(op.Dropout(m, v, 0.25))
+	add(op.Dropout(m, v, 0.5))
 	add(op.Divergence(m, v, 0.25))
 	add(op.Divergence(m, v, 0.75))
 	ids := map[int64]bool{}

@@ -143,6 +143,11 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 				dst[i] *= g
 			}
 		}
+	case Drop:
+		scale := kernel.DropScale(o.Threshold)
+		for i, m := range in[1] {
+			dst[i] = float32(in[0][i]*scale) * m
+		}
 	case Sample:
 		kernel.Sample(dst, in[0], in[1], in[2])
 	case SampleGrad:

@@ -90,6 +90,8 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 		return fits(x[:len(x)-1].Eq(in[1]), x.Clone()...)
 	case LossGrad:
 		return fits(x.Eq(in[1]), x.Clone()...)
+	case Drop:
+		return fits(x.Eq(in[1]), x.Clone()...)
 	case Sample, SampleGrad:
 		return fits(x.Eq(in[1]) && x.Eq(in[2]), x.Clone()...)
 	case KL:

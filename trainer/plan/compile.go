@@ -268,6 +268,8 @@ func (c *compiler) plan(n *G.Node) {
 				c.failf("%s reads it, not a loss", k)
 			}
 		}
+	case op.Drop:
+		c.drop(n, in[0], in[1])
 	case op.Sample, op.SampleGrad, op.KL, op.KLMean, op.KLLogVar, op.Total:
 		c.latent(n, in)
 	default:

@@ -72,6 +72,8 @@ type Batch struct {
 	Pixels []byte // a set of images of the network's own size, NHWC
 	Labels []byte // of the set's images, or of their pixels, each below Config.Classes; not read where the network needs none
 	Images []int  // indices into the set, at most the program's batch
+	// Mirrored says which of Images are turned left to right as they are read; nil: none.
+	Mirrored []bool
 
 	Seed      uint64
 	Replicate int
@@ -89,6 +91,8 @@ func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
 	switch {
 	case n > e.p.Batch:
 		return kernel.Sums{}, fmt.Errorf("run %d images: the plan is for at most %d", n, e.p.Batch)
+	case b.Mirrored != nil && len(b.Mirrored) != n:
+		return kernel.Sums{}, fmt.Errorf("run %d images: %d are said to be mirrored or not", n, len(b.Mirrored))
 	case len(pixels)%size != 0:
 		return kernel.Sums{}, fmt.Errorf("run images: %d bytes are no set of images of %dx%dx%d", len(pixels), c.Height, c.Width, c.Channels)
 	}
@@ -107,6 +111,11 @@ func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
 		switch s.Kind {
 		case Gather:
 			e.k.Gather(e.m(s.Dst, n), pixels, c.Height, c.Width, images)
+			if b.Mirrored != nil {
+				e.k.Mirror(e.m(s.Dst, n), c.Width, b.Mirrored)
+			}
+		case DropMask:
+			e.dropMask(s, b)
 		case Corrupt:
 			e.corrupt(s, b)
 		case Normal:
@@ -217,6 +226,8 @@ func (e *Exec) step(s *Step, n int, w, g []float32) {
 		k.Attention(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.m(s.Arg, n))
 	case AttentionGrad:
 		k.AttentionBackward(e.ws, e.m(s.Dst, n), e.m(s.Ref, n), e.m(s.Arg, n), e.m(s.Src, n))
+	case Drop:
+		e.drop(s, n)
 	case Sample, SampleGrad, KLMean, KLLogVar:
 		e.latent(s, n)
 	default:

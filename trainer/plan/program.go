@@ -57,7 +57,7 @@ func Kinds() []string {
 	} {
 		out = append(out, string(k))
 	}
-	for _, k := range randomKinds() {
+	for _, k := range append(randomKinds(), DropMask, Drop) {
 		out = append(out, string(k))
 	}
 	return out
@@ -83,8 +83,10 @@ type Value struct {
 	Name         string
 	H, W, C, Pad int
 	Bytes        bool
-	Offset       int // of the first float (byte) in the arena, a multiple of 16
-	First, Last  int // steps that write and that last read it
+	Threshold    uint16 // of the bits of a dropout: see [kernel.DropThreshold]
+	Stream       uint32 // that they are drawn from: see [model.DropKey]
+	Offset       int    // of the first float (byte) in the arena, a multiple of 16
+	First, Last  int    // steps that write and that last read it
 }
 
 // size is the number of floats (bytes) that n images need.

@@ -30,6 +30,14 @@ var randomCases = []struct {
 	{"variational, beta 50, odd latent, mae", func(c *model.Config) {
 		c.Variant, c.Beta, c.Latent, c.Loss, c.Activation = "variational", 50, 7, "mae", "leaky_relu"
 	}},
+	{"dropout", func(c *model.Config) { c.DropoutConv, c.DropoutDense = 0.2, 0.5 }},
+	{"dropout of convolutions, tanh, padded, odd widths", func(c *model.Config) {
+		c.DropoutConv, c.Activation, c.Height, c.Width, c.Depth = 0.5, "tanh", 13, 18, 3
+	}},
+	{"dropout around the code, leaky, one stage", func(c *model.Config) { c.DropoutDense, c.Activation, c.Depth, c.Latent = 0.1, "leaky_relu", 1, 17 }},
+	{"dropout, variational, denoising an odd code", func(c *model.Config) {
+		c.Variant, c.Beta, c.DropoutConv, c.DropoutDense, c.Latent = "variational", 4, 0.3, 0.3, 5
+	}},
 	{"variational, no beta", func(c *model.Config) { c.Variant, c.Latent = "variational", 1 }},
 	{"variational, inpaint", func(c *model.Config) {
 		c.Variant, c.Beta, c.Task, c.Depth, c.Height = "variational", 4, "inpaint", 1, 14
@@ -66,6 +74,9 @@ func feed(t *testing.T, net *model.Network, b plan.Batch) map[*G.Node][]float32 
 		ref.Corrupt(in, padded, i, k, words(b, study.ForCorruption, b.Epoch, image, k.Words(c.Channels)))
 	}
 	out[net.Input] = in.Pixels(nil)
+	for stream, d := range net.Drops {
+		out[d.Mask] = keeps(b, uint32(stream), d)
+	}
 	if net.Eps != nil {
 		var eps []float32
 		for _, image := range b.Images {
@@ -255,11 +266,13 @@ func TestDecode(t *testing.T) {
 
 // TestRandomRunsDoNotAllocate once the arena has grown.
 func TestRandomRunsDoNotAllocate(t *testing.T) {
-	c := config(func(c *model.Config) { c.Variant, c.Task, c.Beta = "variational", "inpaint", 1 })
+	c := config(func(c *model.Config) {
+		c.Variant, c.Task, c.Beta, c.DropoutConv, c.DropoutDense = "variational", "inpaint", 1, 0.1, 0.2
+	})
 	train := program(t, plan.Training, build(t, c, 4))
 	e := plan.NewExec(train, kernels(t, "portable"), new(plan.Arena))
 	w, g := block(train.Layout, weights(c)), train.Layout.NewBlock()
-	b := plan.Batch{Pixels: images(c, 8).Pixels, Images: []int{1, 3, 5}, Epoch: 1}
+	b := plan.Batch{Pixels: images(c, 8).Pixels, Images: []int{1, 3, 5}, Mirrored: []bool{true, false, true}, Epoch: 1, Step: 1}
 	if n := testing.AllocsPerRun(3, func() {
 		if _, err := e.Run(w, g, b); err != nil {
 			t.Fatal(err)

@@ -37,9 +37,6 @@ func declarations() []study.Declaration {
 	filters.Default = []any{int64(16), int64(32), int64(64), int64(128), int64(256)}
 	kernel := whole("kernel", 1, 7, 3, "side of the convolution kernel, odd")
 	kernel.Step = 2
-	unbuilt := func(name string, low, high, def float64, doc string) study.Declaration {
-		return study.Declaration{Name: name, Kind: study.Float, Low: low, High: high, Default: def, Unbuilt: true, Doc: doc}
-	}
 	number := func(name string, high, def float64, doc string) study.Declaration {
 		return study.Declaration{Name: name, Kind: study.Float, Low: 0, High: high, Default: def, Doc: doc}
 	}
@@ -73,8 +70,9 @@ func declarations() []study.Declaration {
 		words("activation", "relu", []string{"relu", "leaky_relu", "tanh", "sigmoid"}, []string{"gelu"}, "between layers"),
 		ofPicture(words("output_activation", "sigmoid", []string{"sigmoid", "tanh", "none"}, nil, "after the last layer; tanh counts as (y+1)/2")),
 		words("norm", "none", []string{"none"}, []string{"batch", "layer"}, "normalisation after each convolution"),
-		unbuilt("dropout_conv", 0, 1, 0, "share of values dropped after convolutions"),
-		unbuilt("dropout_dense", 0, 1, 0, "share of values dropped around the bottleneck"),
+		number("dropout_conv", 0.95, 0, "share of values that a step drops after each stage of convolutions"),
+		number("dropout_dense", 0.95, 0, "share of values that a step drops before the code's dense layer and after the decoder's"),
+		words("flip", "none", []string{"none", "horizontal"}, nil, "horizontal: an epoch turns half of the training images left to right"),
 		words("variant", "plain", []string{"plain"},
 			[]string{"denoising", "variational", "skip", "residual", "segnet", "attention"}, "the kind of autoencoder"),
 		words("task", "reconstruct", []string{"reconstruct", model.Segment},
@@ -155,6 +153,8 @@ func Decode(p study.Params) (Config, error) {
 			SSIMWeight:       float("ssim_weight"),
 			Init:             word("init"),
 			Task:             word("task"),
+			DropoutConv:      float("dropout_conv"),
+			DropoutDense:     float("dropout_dense"),
 		},
 		Batch:        integer("batch"),
 		LR:           float("lr"),
@@ -166,6 +166,7 @@ func Decode(p study.Params) (Config, error) {
 		L1:           float("l1"),
 		L2:           float("l2"),
 		ClipNorm:     float("clip_norm"),
+		Flip:         word("flip"),
 		Patience:     integer("patience"),
 	}
 	for _, v := range values["filters"].([]any) {

@@ -45,15 +45,16 @@ func TestDecode(t *testing.T) {
 			Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
 			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto", Task: "reconstruct",
 		},
-		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Momentum: 0.9, Patience: 5,
+		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Momentum: 0.9, Flip: "none", Patience: 5,
 	}
 	got, err := trainer.Decode(nil)
 	if err != nil || !cmp.Equal(got, base) {
 		t.Fatalf("defaults: %v\n%s", err, cmp.Diff(base, got))
 	}
-	got, err = trainer.Decode(study.Params{"optimizer": "sgd", "momentum": 0.5, "weight_decay": 0.1, "l1": 0.2, "l2": 0.3, "clip_norm": 4.0, "init": "he"})
+	got, err = trainer.Decode(study.Params{"optimizer": "sgd", "momentum": 0.5, "weight_decay": 0.1, "l1": 0.2, "l2": 0.3, "clip_norm": 4.0, "init": "he", "dropout_conv": 0.5, "dropout_dense": 0.25, "flip": "horizontal"})
 	sgd := base
 	sgd.Optimizer, sgd.Momentum, sgd.WeightDecay, sgd.L1, sgd.L2, sgd.ClipNorm, sgd.Init = "sgd", 0.5, 0.1, 0.2, 0.3, 4, "he"
+	sgd.DropoutConv, sgd.DropoutDense, sgd.Flip = 0.5, 0.25, "horizontal"
 	if err != nil || !cmp.Equal(got, sgd) {
 		t.Fatalf("sgd: %v\n%s", err, cmp.Diff(sgd, got))
 	}
@@ -84,7 +85,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"later word", study.Params{"upsample": "k3"}, "not built yet"},
 		{"decay of adam", study.Params{"weight_decay": 0.1}, "no meaning where optimizer is adam, only with adamw or sgd"},
 		{"wrong word", study.Params{"loss": "huber"}, "one of mse, mae, mse+ssim"},
-		{"unbuilt", study.Params{"dropout_conv": 0.1}, "not built yet"},
+		{"all dropped", study.Params{"dropout_conv": 1.0}, "from 0 to 0.95"},
 		{"filters too few", study.Params{"filters": []any{int64(8)}}, "too few for depth 3"},
 		{"filters no list", study.Params{"filters": int64(8)}, "list"},
 		{"filter zero", study.Params{"filters": []any{int64(8), int64(0), int64(8)}}, "out of range"},

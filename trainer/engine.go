@@ -22,7 +22,7 @@ type Config struct {
 	WeightDecay  float64 // decoupled, of adamw and sgd; of the arrays of L1 and L2
 	L1, L2       float64 // penalties L1·Σ|w| + L2/2·Σw² on the weights, see model.Weight.Penalised; no part of any loss reported
 	ClipNorm     float64 // greatest 2-norm of the gradient; 0: any
-	Flip         string  // none
+	Flip         string  // horizontal: each epoch turns half of the training images left to right; none, or empty: it does not
 	Epochs       int     // at most; also the horizon of the schedule
 	Patience     int     // epochs without a better objective before stopping; 0: never
 	Seed         uint64  // of the study

@@ -41,6 +41,9 @@ func variants() map[string]model.Config {
 	c = base
 	c.Depth, c.Filters, c.Kernel, c.OutputActivation = 1, []int{4}, 1, "none"
 	out["shallow"] = c
+	c = base
+	c.Channels, c.Height, c.Width, c.DropoutConv, c.DropoutDense = 1, 13, 18, 0.3, 0.6 // of training alone
+	out["dropout"] = c
 	return out
 }
 

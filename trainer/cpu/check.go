@@ -12,7 +12,10 @@ import (
 	"sweep/trainer/model"
 )
 
-var schedules = []string{"", "constant", "cosine", "step"}
+var (
+	schedules = []string{"", "constant", "cosine", "step"}
+	flips     = []string{"", "none", "horizontal"}
+)
 
 // check reports everything about c, beside its network, that this engine cannot train.
 func check(c trainer.Config) error {
@@ -38,6 +41,9 @@ func check(c trainer.Config) error {
 	}
 	if c.Optimizer != "" && !slices.Contains(optimisers, c.Optimizer) {
 		bad("optimizer %q is not one that a core can run; use one of %s", c.Optimizer, strings.Join(optimisers, ", "))
+	}
+	if !slices.Contains(flips, c.Flip) {
+		bad("flip %q is not one of none, horizontal", c.Flip)
 	}
 	if !(c.Momentum >= 0 && c.Momentum < 1) {
 		bad("momentum %g is not a number from 0 to below 1", c.Momentum)

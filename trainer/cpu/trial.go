@@ -46,6 +46,9 @@ type trial struct {
 	every []int // 0, 1, 2 …: the validation images
 	at    int   // images of the epoch done: of order, then of every
 
+	flips    []bool // by training image: whether this epoch turns it left to right; nil: none is
+	mirrored []bool // of a batch
+
 	report trainer.Report
 	norms  float64 // sum of the gradients' norms in this epoch
 	steps  int     // of this epoch
@@ -68,6 +71,9 @@ func newTrial(c trainer.Config, train, forward *plan.Exec) *trial {
 	for i := range t.every {
 		t.every[i] = i
 	}
+	if c.Flip == "horizontal" {
+		t.flips, t.mirrored = make([]bool, c.Train.Len()), make([]bool, c.Batch)
+	}
 	return t
 }
 
@@ -87,6 +93,10 @@ func (t *trial) begin() {
 	}
 	r := study.Stream(t.c.Seed, t.c.Replicate, study.ForShuffle, t.epoch+1)
 	r.Shuffle(len(t.order), func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
+	key := study.Keyed(t.c.Seed, t.c.Replicate, study.ForFlip, t.epoch+1)
+	for i := range t.flips {
+		t.flips[i] = key.Block(uint32(i))[0]&1 == 1
+	}
 	t.at, t.steps, t.norms = 0, 0, 0
 	t.report = trainer.Report{Epoch: t.epoch + 1}
 	t.state = running
@@ -116,6 +126,12 @@ func (t *trial) optimise(k kernel.Kernels) error {
 	images := t.order[t.at:min(t.at+t.c.Batch, len(t.order))]
 	b := t.batch(t.c.Train, images)
 	b.Epoch, b.Step = t.epoch+1, t.step+1
+	if t.flips != nil {
+		b.Mirrored = t.mirrored[:len(images)]
+		for i, image := range images {
+			b.Mirrored[i] = t.flips[image]
+		}
+	}
 	sums, err := t.train.Run(t.w, t.g, b)
 	if err != nil {
 		return err

@@ -73,6 +73,36 @@ func TestMasksAreDrawnByStep(t *testing.T) {
 	}
 }
 
+// The label masks turn with their images.
+func TestMirroredLabels(t *testing.T) {
+	c := config(func(c *model.Config) { segment(c); c.Height, c.Width = 13, 18 })
+	set, turned := labelled(c, 6), labelled(c, 6)
+	masks, marks := labelsOf(c, set), slices.Clone(labelsOf(c, set))
+	for _, i := range []int{4, 2} {
+		for y := range c.Height {
+			for x := range c.Width {
+				to, from := (i*c.Height+y)*c.Width+x, (i*c.Height+y)*c.Width+c.Width-1-x
+				copy(turned.Pixels[to*c.Channels:][:c.Channels], set.Pixels[from*c.Channels:])
+				marks[to] = masks[from]
+			}
+		}
+	}
+	p := program(t, plan.Training, build(t, c, 3))
+	e := plan.NewExec(p, kernel.Best(), new(plan.Arena))
+	w, want, got := block(p.Layout, weights(c)), p.Layout.NewBlock(), p.Layout.NewBlock()
+	sums, err := e.Run(w, want, plan.Batch{Pixels: turned.Pixels, Labels: marks, Images: []int{4, 0, 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := e.Run(w, got, plan.Batch{Pixels: set.Pixels, Labels: masks, Images: []int{4, 0, 2}, Mirrored: []bool{true, false, true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sums != again || !slices.Equal(want, got) {
+		t.Errorf("the sums are %+v, want %+v, or the gradients differ", again, sums)
+	}
+}
+
 // A run on mirrored images is a run on a set whose pixels are mirrored.
 func TestMirroredImages(t *testing.T) {
 	c := config(func(c *model.Config) { c.Height, c.Width, c.Task = 13, 18, "superresolve" })

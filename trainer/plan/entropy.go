@@ -47,7 +47,11 @@ func (e *Exec) entropy(s *Step, b *Batch) kernel.Sums {
 	if s.Dst != None {
 		grad = e.m(s.Dst, n)
 	}
-	return e.k.CrossEntropy(e.ws, grad, e.m(s.Src, n), b.Labels, b.Images, e.p.Loss.H, e.p.Loss.W)
+	labels, images := b.Labels, b.Images
+	if b.Mirrored != nil && e.p.Loss.W > 1 {
+		labels, images = e.mirrored(b)
+	}
+	return e.k.CrossEntropy(e.ws, grad, e.m(s.Src, n), labels, images, e.p.Loss.H, e.p.Loss.W)
 }
 
 // Classes is what the n images of the last run of a forward plan on labels are taken for, one class for each label; it

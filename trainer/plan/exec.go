@@ -44,6 +44,9 @@ type Exec struct {
 	maps []kernel.Map // by value, for a whole batch
 	args [][]byte     // by value
 
+	labels []byte // of a mirrored batch
+	first  []int  // 0, 1, 2 …
+
 	words  []uint32  // random bits of one image
 	folded []float32 // weights that normalisations are folded into
 }

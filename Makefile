@@ -35,8 +35,8 @@ race: ## the race detector over the rooms with goroutines
 slow: ## the slow suite: kills at random moments, a disk that fills up
 	$(TOOL) gotestsum --format testname -- -tags slow -timeout 30m -run Slow ./cmd/sweep
 
-bench: ## the benchmark of bench/README.md
-	sh bench/run.sh
+bench: ## the tables of bench/README.md; PEERS: the folder that bench/peers.sh made
+	$(GO) run ./bench/compare $(if $(PEERS),-peers $(PEERS))
 
 check: lint test
 

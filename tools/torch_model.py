@@ -54,7 +54,7 @@ def kind(name):
 def to_torch(name, array):
     axes = TO_TORCH[kind(name)]
     array = array if axes is None else array.transpose(axes)
-    return torch.from_numpy(numpy.ascontiguousarray(array, dtype="f4"))
+    return torch.from_numpy(numpy.array(array, dtype="f4", order="C"))
 
 
 def from_torch(name, tensor):

@@ -29,7 +29,9 @@ for folder in map(pathlib.Path, sys.argv[2:]):
     loss.backward()
     parts.append(loss.detach().numpy())
     trained = [n for n in net.names if isinstance(net.array(n), torch.nn.Parameter)]
-    parts += [torch_model.from_torch(n, net.array(n).grad) for n in trained]
+    for n in trained:
+        g = net.array(n).grad
+        parts.append(torch_model.from_torch(n, torch.zeros_like(net.array(n)) if g is None else g))
     parts += [net.array(n).numpy() for n in net.names if n not in trained]
     numpy.concatenate([p.astype("<f4").ravel() for p in parts]).tofile(folder / "torch.bin")
 print("torch", torch.__version__)

@@ -9,9 +9,8 @@ import (
 	"sweep/trainer/plan"
 )
 
-// flop counts the multiplications and additions of step i for n images as they are defined, 0 for what is no product of
-// matrices. A gradient through a pooling counts as that of the whole convolution, though three quarters of what it
-// multiplies are zeros that our kernels pass over: its share of the roof may exceed 100 %.
+// flop counts the multiplications and additions of step i for n images as it is defined, 0 for what is no product of
+// matrices.
 func flop(p *plan.Program, i, n int) float64 {
 	s := p.Steps[i]
 	at := func(v int) plan.Value {
@@ -51,6 +50,15 @@ func flop(p *plan.Program, i, n int) float64 {
 	return 0
 }
 
+// needed is that part of a step's flop that is no product with a zero known beforehand: a gradient that comes back through
+// a pooling is 0 in three of four places.
+func needed(p *plan.Program, i, n int) float64 {
+	if p.Steps[i].Kind == plan.ConvPoolGrad {
+		return flop(p, i, n) / 4
+	}
+	return flop(p, i, n)
+}
+
 // bytes counts what step i for n images reads and writes of values, weights left out.
 func bytes(p *plan.Program, i, n int) float64 {
 	s := p.Steps[i]
@@ -80,8 +88,9 @@ func (t *timer) print(out io.Writer) {
 		whole += each[i]
 	}
 	fmt.Fprintf(out, "Batch %d, %s, median of %d steps; an FMA loop reaches %.1f GFLOP/s between them.\n\n", t.c.Batch, t.k.Name(), len(t.times[0]), roof)
-	fmt.Fprintf(out, "| step | µs | share of the time, %% | GFLOP/s | of the FMA loop, %% | GB/s |\n| --- | --- | --- | --- | --- | --- |\n")
-	total, products := 0.0, time.Duration(0)
+	fmt.Fprintf(out, "| step | µs | share of the time, %% | GFLOP/s | of the FMA loop, %% | µs over the FMA loop's | GB/s |\n")
+	fmt.Fprintf(out, "| --- | --- | --- | --- | --- | --- | --- |\n")
+	defined, total, products := 0.0, 0.0, time.Duration(0)
 	for i, d := range each {
 		fmt.Fprintf(out, "| %s | %.0f | %.1f | ", t.names[i], 1e6*d.Seconds(), 100*d.Seconds()/whole.Seconds())
 		switch {
@@ -90,21 +99,31 @@ func (t *timer) print(out io.Writer) {
 			if i > len(p.Steps) {
 				arrays = 7
 			}
-			fmt.Fprintf(out, "| | %.1f |\n", 4*arrays*float64(p.Layout.Trained)/d.Seconds()/1e9)
+			fmt.Fprintf(out, "| | | %.1f |\n", 4*arrays*float64(p.Layout.Trained)/d.Seconds()/1e9)
 		case flop(p, i, t.c.Batch) > 0:
-			f := flop(p, i, t.c.Batch)
+			f := needed(p, i, t.c.Batch)
+			defined += flop(p, i, t.c.Batch)
 			total += f
 			products += d
-			fmt.Fprintf(out, "%.1f | %s | |\n", f/d.Seconds()/1e9, percent(f/d.Seconds()/1e9, roof))
+			fmt.Fprintf(out, "%.1f | %s | %s | |\n", f/d.Seconds()/1e9, percent(f/d.Seconds()/1e9, roof), above(d, f, roof))
 		default:
-			fmt.Fprintf(out, "| | %.1f |\n", bytes(p, i, t.c.Batch)/d.Seconds()/1e9)
+			fmt.Fprintf(out, "| | | %.1f |\n", bytes(p, i, t.c.Batch)/d.Seconds()/1e9)
 		}
 	}
 	rate := total / whole.Seconds() / 1e9
-	fmt.Fprintf(out, "| all | %.0f | 100 | %.1f | %s | |\n", 1e6*whole.Seconds(), rate, percent(rate, roof))
-	fmt.Fprintf(out, "\n%.2f MFLOP an image in products of matrices, which take %.0f %% of the time at %.1f GFLOP/s. ",
-		total/1e6/float64(t.c.Batch), 100*products.Seconds()/whole.Seconds(), total/products.Seconds()/1e9)
-	fmt.Fprintf(out, "%.0f images/s.\n", float64(t.c.Batch)/whole.Seconds())
+	fmt.Fprintf(out, "| all | %.0f | 100 | %.1f | %s | %s | |\n", 1e6*whole.Seconds(), rate, percent(rate, roof), above(whole, total, roof))
+	n := 1e6 * float64(t.c.Batch)
+	fmt.Fprintf(out, "\nAn image takes %.2f MFLOP in products of matrices as they are defined; %.2f are left without those of zeros behind a "+
+		"pooling, and take %.0f %% of the time. %.0f images/s.\n",
+		defined/n, total/n, 100*products.Seconds()/whole.Seconds(), float64(t.c.Batch)/whole.Seconds())
+}
+
+// above is how much longer d is than flop would take on the roof, in µs.
+func above(d time.Duration, flop, roof float64) string {
+	if roof == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", 1e6*d.Seconds()-flop/roof/1e3)
 }
 
 func percent(x, of float64) string {

@@ -16,7 +16,7 @@ var (
 	losses            = []string{"mse", "mae", "mse+ssim"}
 	upsamples         = []string{"k2", "k3"}
 	norms             = []string{"none", "batch", "layer"}
-	variants          = []string{"plain", "denoising", "variational"}
+	variants          = []string{"plain", "denoising", "variational", Skip, Residual, SegNet, Attention}
 	tasks             = []string{"reconstruct", "inpaint", "superresolve", Segment, Classify}
 	freezes           = []string{"none", "encoder"}
 	inits             = []string{"auto", "he", "glorot"}
@@ -88,6 +88,7 @@ func (c Config) Check() error {
 	errs = append(errs, c.checkLabels()...)
 	optional("noise", c.Noise, noises)
 	errs = append(errs, c.checkInput(), c.checkCode())
+	errs = append(errs, c.checkBranches()...)
 	rate := func(name string, p float64) {
 		if !(p >= 0 && p < 1) {
 			bad("%s %g is not a share from 0 to below 1", name, p)

@@ -53,6 +53,17 @@ func TestCheck(t *testing.T) {
 		{"classify one class", func(c *model.Config) { c.Task, c.Loss, c.Classes = "classify", "cross_entropy", 1 }, "labels of 2 to 256"},
 		{"freeze", func(c *model.Config) { c.Freeze = "encoder" }, "freeze encoder is for the trainer classifier"},
 		{"freeze what", func(c *model.Config) { c.Freeze = "decoder" }, "freeze"},
+		{"skip", func(c *model.Config) { c.Variant = "skip" }, ""},
+		{"skip of nothing", func(c *model.Config) { c.Variant, c.Depth = "skip", 1 }, "variant skip with depth 1"},
+		{"residual", func(c *model.Config) { c.Variant, c.Depth, c.Kernel = "residual", 1, 1 }, ""},
+		{"segnet", func(c *model.Config) { c.Variant = "segnet" }, ""},
+		{"segnet by points", func(c *model.Config) { c.Variant, c.Kernel = "segnet", 1 }, "variant segnet with kernel 1"},
+		{"segnet upsampled", func(c *model.Config) { c.Variant, c.Upsample = "segnet", "k3" }, "leave upsample at k2, not k3"},
+		{"attention", func(c *model.Config) { c.Variant, c.Depth = "attention", 1 }, ""},
+		{"attention to nobody", func(c *model.Config) { c.Variant, c.Depth = "attention", 5 }, "a single pixel"},
+		{"attention to all", func(c *model.Config) { c.Variant, c.Depth, c.Height, c.Width = "attention", 1, 64, 66 }, "lets 1056 pixels"},
+		{"variant at no depth", func(c *model.Config) { c.Variant, c.Depth = "attention", 6 }, "depth 6"},
+		{"unknown variant", func(c *model.Config) { c.Variant = "unet" }, `variant "unet" is not one of plain,`},
 		{"empty image", func(c *model.Config) { c.Width = 0 }, "has no values"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,7 +50,7 @@ func (l Layer) Vector() bool { return l.H == 0 }
 // Layers describes the network of c, which [Config.Check] must have passed: the first layer is the input, the last the
 // output, every other one reads layers before it.
 func (c Config) Layers() []Layer {
-	d := &describer{c: c}
+	d := &describer{c: c, pooled: make([]int, c.Depth), stages: make([]int, c.Depth)}
 	h, w := c.Padded()
 	x := d.add(Layer{Kind: InputLayer, Name: "input", H: h, W: w, C: c.Channels})
 	for i := range c.Depth {
@@ -79,6 +79,9 @@ func (c Config) Layers() []Layer {
 type describer struct {
 	c    Config
 	list []Layer
+
+	pooled []int // by encoder stage: what its pooling reads
+	stages []int // by encoder stage: what it ends with
 }
 
 func (d *describer) add(l Layer) int {
@@ -92,12 +95,25 @@ func (d *describer) on(x int, k LayerKind, name string) Layer {
 	return Layer{Kind: k, Name: name, In: []int{x}, H: l.H, W: l.W, C: l.C}
 }
 
-// encoderStage halves the sides: convolution, activation, pooling.
+// encoderStage halves the sides: convolution, activation, pooling, and what the variant adds.
 func (d *describer) encoderStage(i, x int) int {
 	x = d.conv(x, fmt.Sprintf("enc.conv%d", i), d.c.Filters[i], d.c.Activation)
 	x = d.normalize(x, fmt.Sprintf("enc.norm%d", i))
-	x = d.activate(x, d.c.Activation)
-	return d.pool(x, fmt.Sprintf("enc.pool%d", i))
+	if d.c.Variant != SegNet {
+		x = d.activate(x, d.c.Activation)
+	}
+	d.pooled[i] = x
+	x = d.pool(x, fmt.Sprintf("enc.pool%d", i))
+	switch {
+	case d.c.Variant == SegNet:
+		x = d.activate(x, d.c.Activation)
+	case d.c.Variant == Residual:
+		x = d.residual(x, fmt.Sprintf("enc.res%d", i))
+	case d.c.Variant == Attention && i == d.c.Depth-1:
+		x = d.attention(x, "enc.attn")
+	}
+	d.stages[i] = x
+	return x
 }
 
 // bottleneck goes from the deepest map through the code back to a map of the same sizes.
@@ -131,7 +147,8 @@ func (d *describer) sample(mean int) int {
 	return d.add(l)
 }
 
-// decoderStage doubles the sides: transposed convolution, activation; the last one has the output's.
+// decoderStage doubles the sides: transposed convolution or what the variant has instead, activation; the last one has the
+// output's.
 func (d *describer) decoderStage(i, x int) int {
 	out, act := d.c.outputs(), d.c.OutputActivation
 	if d.c.Labelled() {
@@ -144,18 +161,37 @@ func (d *describer) decoderStage(i, x int) int {
 	if i == 0 {
 		follows = "none" // whatever squashes the output, the layer before it starts as a linear one
 	}
-	x = d.convT(x, fmt.Sprintf("dec.convt%d", i), out, follows)
+	if d.c.Variant == SegNet {
+		x = d.unpool(x, d.pooled[i], fmt.Sprintf("dec.unpool%d", i))
+		x = d.conv(x, fmt.Sprintf("dec.conv%d", i), out, follows)
+	} else {
+		if d.c.Variant == Residual {
+			x = d.residual(x, fmt.Sprintf("dec.res%d", i))
+		}
+		x = d.convT(x, fmt.Sprintf("dec.convt%d", i), out, follows)
+	}
 	if i > 0 {
 		x = d.normalize(x, fmt.Sprintf("dec.norm%d", i))
+		if d.c.Variant == Skip {
+			x = d.sum(x, d.stages[i-1], fmt.Sprintf("dec.skip%d", i))
+		}
 	}
 	return d.activate(x, act)
 }
 
 func (d *describer) conv(x int, name string, out int, follows string) int {
+	return d.convolve(x, name, d.c.Kernel, out, follows)
+}
+
+func (d *describer) convolve(x int, name string, side, out int, follows string) int {
 	l := d.on(x, ConvLayer, name)
-	in, area := l.C, d.c.Kernel*d.c.Kernel
-	l.Side, l.C = d.c.Kernel, out
-	l.Weights = d.weights(name, follows, area*in, area*out, l.Side, l.Side, in, out)
+	in, area := l.C, side*side
+	seen := area * in
+	if d.list[x].Kind == UnpoolLayer {
+		seen = (seen + 3) / 4 // of four values three are 0
+	}
+	l.Side, l.C = side, out
+	l.Weights = d.weights(name, follows, seen, area*out, side, side, in, out)
 	return d.add(l)
 }
 

@@ -159,6 +159,12 @@ func (b *builder) layer(l Layer, in []*G.Node) *G.Node {
 			return nil
 		}
 		return b.add(op.Activate(in[0], f))
+	case AddLayer:
+		return b.add(op.Sum(in[0], in[1]))
+	case UnpoolLayer:
+		return b.add(op.MaxUnpool(in[0], in[1]))
+	case AttentionLayer:
+		return b.add(op.Attend(in[0], in[1], in[2]))
 	case PoolLayer:
 		return b.add(op.MaxPool(in[0]))
 	case FlattenLayer:

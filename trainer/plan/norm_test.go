@@ -34,6 +34,12 @@ var normCases = []struct {
 	{"batch norm, gelu, k3, depth 3", func(c *model.Config) {
 		c.Norm, c.Activation, c.Upsample, c.Depth, c.Loss = "batch", "gelu", "k3", 3, "mse+ssim"
 	}},
+	{"skip, batch norm", func(c *model.Config) { c.Norm, c.Variant, c.Depth = "batch", "skip", 3 }},
+	{"residual, batch norm, tanh", func(c *model.Config) { c.Norm, c.Variant, c.Activation = "batch", "residual", "tanh" }},
+	{"residual, layer norm, gelu", func(c *model.Config) { c.Norm, c.Variant, c.Activation = "layer", "residual", "gelu" }},
+	{"segnet, batch norm, odd sides", func(c *model.Config) { c.Norm, c.Variant, c.Height, c.Width = "batch", "segnet", 13, 15 }},
+	{"segnet, layer norm, gelu, depth 3", func(c *model.Config) { c.Norm, c.Variant, c.Activation, c.Depth = "layer", "segnet", "gelu", 3 }},
+	{"skip, gelu, k3", func(c *model.Config) { c.Upsample, c.Variant, c.Activation = "k3", "skip", "gelu" }},
 	{"layer norm, gelu, one channel", func(c *model.Config) { c.Norm, c.Activation, c.Channels = "layer", "gelu", 1 }},
 }
 

@@ -79,6 +79,13 @@ func FuzzReadONNX(f *testing.F) {
 			f.Add(writeONNX(g))
 		}
 	}
+	for _, variant := range branches {
+		g, err := network(branching(variant))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(writeONNX(g))
+	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := ReadONNX(b)

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"sweep/trainer"
@@ -83,10 +84,10 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 	if encoder {
 		b.name, last = "encoder", slices.IndexFunc(b.layers, func(l model.Layer) bool { return l.Code })
 	}
-	needed := b.needed(last)
+	b.wanted = b.needed(last)
 	at := make([]string, len(b.layers)) // by layer: the output that holds its result
 	for i, l := range b.layers {
-		if !needed[i] {
+		if !b.wanted[i] {
 			continue
 		}
 		in := make([]string, len(l.In))
@@ -111,6 +112,7 @@ type builder struct {
 	c       model.Config
 	layers  []model.Layer
 	weights map[string]trainer.Tensor // by name
+	wanted  []bool                    // by layer: whether the graph has it
 	err     error
 }
 
@@ -152,7 +154,18 @@ func (b *builder) layer(i int, l model.Layer, in []string) string {
 	case model.DropLayer: // of training alone
 		return in[0]
 	case model.PoolLayer:
-		return b.node("MaxPool", l.Name, in, ints("kernel_shape", 2, 2), ints("strides", 2, 2))
+		at := b.node("MaxPool", l.Name, in, ints("kernel_shape", 2, 2), ints("strides", 2, 2))
+		if b.unpooled(i) {
+			n := &b.nodes[len(b.nodes)-1]
+			n.output = append(n.output, in[0]+".places")
+		}
+		return at
+	case model.AddLayer:
+		return b.node("Add", l.Name, in)
+	case model.UnpoolLayer:
+		return b.node("MaxUnpool", l.Name, []string{in[0], in[1] + ".places"}, ints("kernel_shape", 2, 2), ints("strides", 2, 2))
+	case model.AttentionLayer:
+		return b.attention(l, in)
 	case model.FlattenLayer:
 		return b.node("Flatten", l.Name, in, attr{name: "axis", kind: attrInt, i: 1})
 	case model.MapLayer:
@@ -265,6 +278,34 @@ func (b *builder) becomes(i int) (model.Layer, bool) {
 		}
 	}
 	return model.Layer{}, false
+}
+
+// unpooled tells whether a layer of the graph asks for the places that the pooling of layer i took its values from.
+func (b *builder) unpooled(i int) bool {
+	for j, l := range b.layers {
+		if b.wanted[j] && l.Kind == model.UnpoolLayer && l.In[1] == b.layers[i].In[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// attention is softmax(kᵀ q / √C) by columns, and v times it: pixels are the columns of (C, H·W).
+func (b *builder) attention(l model.Layer, in []string) string {
+	name := func(s string) string { return l.Name + "." + s }
+	b.array(name("flat"), nil, []int64{0, int64(l.C), int64(l.H * l.W)}, 3)
+	b.array(name("map"), nil, []int64{0, int64(l.C), int64(l.H), int64(l.W)}, 4)
+	b.array(name("scale"), []float32{float32(1 / math.Sqrt(float64(l.C)))}, nil)
+	var flat [3]string
+	for i, part := range []string{"queries", "keys", "values"} {
+		flat[i] = b.node("Reshape", name(part), []string{in[i], name("flat")})
+	}
+	turned := b.node("Transpose", name("turned"), []string{flat[1]}, ints("perm", 0, 2, 1))
+	scores := b.node("MatMul", name("scores"), []string{turned, flat[0]})
+	scaled := b.node("Mul", name("scaled"), []string{scores, name("scale")})
+	weights := b.node("Softmax", name("weights"), []string{scaled}, attr{name: "axis", kind: attrInt, i: 1})
+	gathered := b.node("MatMul", name("gathered"), []string{flat[2], weights})
+	return b.node("Reshape", l.Name, []string{gathered, name("map")})
 }
 
 // elementwise tells whether a layer of this kind keeps every value in its place.

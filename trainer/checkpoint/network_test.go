@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,6 +45,29 @@ func variants() map[string]model.Config {
 	c = base
 	c.Channels, c.Height, c.Width, c.DropoutConv, c.DropoutDense = 1, 13, 18, 0.3, 0.6 // of training alone
 	out["dropout"] = c
+	for name, change := range map[string]func(c *model.Config){
+		"skip":      func(*model.Config) {},
+		"residual":  func(c *model.Config) { c.Depth = 2 },
+		"segnet":    func(*model.Config) {},
+		"attention": func(c *model.Config) { c.Depth = 2 },
+		"skip-grey": func(c *model.Config) {
+			c.Variant, c.Channels, c.Height, c.Width, c.Activation = "skip", 1, 13, 18, "leaky_relu"
+		},
+		"residual-shallow": func(c *model.Config) {
+			c.Variant, c.Depth, c.Kernel, c.Activation, c.OutputActivation = "residual", 1, 1, "tanh", "tanh"
+		},
+		"segnet-grey": func(c *model.Config) {
+			c.Variant, c.Channels, c.Height, c.Width, c.Depth, c.Kernel, c.OutputActivation = "segnet", 1, 19, 30, 2, 5, "tanh"
+		},
+		"attention-narrow": func(c *model.Config) {
+			c.Variant, c.Height, c.Width, c.Latent, c.Activation = "attention", 20, 45, 2, "sigmoid"
+		},
+	} {
+		c = base
+		c.Filters, c.Variant = []int{6, 9, 12}, name
+		change(&c)
+		out[name] = c
+	}
 	return out
 }
 
@@ -63,8 +87,12 @@ func randomWeights(c model.Config, seed uint64) []trainer.Tensor {
 		if len(w.Shape) == 4 && w.Shape[1] == 2 { // transposed: each place sees the input channels once
 			fan = w.Shape[0]
 		}
+		gain := 1.4
+		if strings.Contains(w.Name, ".res") { // what comes of a block is added to what went in
+			gain = 0.7
+		}
 		for range n {
-			t.Data = append(t.Data, float32(r.NormFloat64()*1.4/math.Sqrt(float64(fan))))
+			t.Data = append(t.Data, float32(r.NormFloat64()*gain/math.Sqrt(float64(fan))))
 		}
 		out = append(out, t)
 	}
@@ -77,111 +105,6 @@ func randomImages(r *rand.Rand, n int) []float32 {
 		out[i] = float32(r.IntN(256)) / 255
 	}
 	return out
-}
-
-// forward computes a network as model.Config describes it, in float64 and NHWC, straight from the definitions: the truth
-// that the exported graph is held against. It returns the latent code and the reconstruction of one image (H, W, C).
-func forward(c model.Config, weights []trainer.Tensor, image []float32) (latent, out []float64) {
-	next := 0
-	take := func() ([]float32, []float32) {
-		next += 2
-		return weights[next-2].Data, weights[next-1].Data
-	}
-	activate := func(name string, x []float64) {
-		for i, v := range x {
-			switch name {
-			case "relu":
-				x[i] = math.Max(v, 0)
-			case "leaky_relu":
-				x[i] = math.Max(v, 0.01*v)
-			case "tanh":
-				x[i] = math.Tanh(v)
-			case "sigmoid":
-				x[i] = 1 / (1 + math.Exp(-v))
-			}
-		}
-	}
-	dense := func(x []float64) []float64 {
-		w, b := take()
-		y := make([]float64, len(b))
-		for j := range y {
-			y[j] = float64(b[j])
-			for i, v := range x {
-				y[j] += v * float64(w[i*len(b)+j])
-			}
-		}
-		return y
-	}
-	h, w := c.Padded()
-	ch := c.Channels
-	x := make([]float64, h*w*ch)
-	for y := range c.Height {
-		for i := range c.Width * ch {
-			x[y*w*ch+i] = float64(image[y*c.Width*ch+i])
-		}
-	}
-	for l := range c.Depth {
-		k, b := take()
-		n, half := c.Filters[l], c.Kernel/2
-		y := make([]float64, h*w*n)
-		for py := range h {
-			for px := range w {
-				for o := range n {
-					s := float64(b[o])
-					for ky := range c.Kernel {
-						for kx := range c.Kernel {
-							sy, sx := py+ky-half, px+kx-half
-							if sy < 0 || sx < 0 || sy >= h || sx >= w {
-								continue
-							}
-							for i := range ch {
-								s += x[(sy*w+sx)*ch+i] * float64(k[((ky*c.Kernel+kx)*ch+i)*n+o])
-							}
-						}
-					}
-					y[(py*w+px)*n+o] = s
-				}
-			}
-		}
-		activate(c.Activation, y)
-		x = make([]float64, h/2*(w/2)*n)
-		for i := range x {
-			o, px, py := i%n, i/n%(w/2), i/n/(w/2)
-			at := func(dy, dx int) float64 { return y[((2*py+dy)*w+2*px+dx)*n+o] }
-			x[i] = max(at(0, 0), at(0, 1), at(1, 0), at(1, 1))
-		}
-		h, w, ch = h/2, w/2, n
-	}
-	latent = dense(x)
-	x = dense(latent)
-	activate(c.Activation, x)
-	for l := c.Depth - 1; l >= 0; l-- {
-		k, b := take()
-		n := len(b)
-		y := make([]float64, 4*h*w*n)
-		for i := range y {
-			o, px, py := i%n, i/n%(2*w), i/n/(2*w)
-			y[i] = float64(b[o])
-			for j := range ch {
-				y[i] += x[(py/2*w+px/2)*ch+j] * float64(k[((j*2+py%2)*2+px%2)*n+o])
-			}
-		}
-		if l > 0 {
-			activate(c.Activation, y)
-		}
-		x, h, w, ch = y, 2*h, 2*w, n
-	}
-	activate(c.OutputActivation, x)
-	for y := range c.Height {
-		for i := range c.Width * ch {
-			v := x[y*w*ch+i]
-			if c.OutputActivation == "tanh" {
-				v = (v + 1) / 2
-			}
-			out = append(out, min(max(v, 0), 1))
-		}
-	}
-	return latent, out
 }
 
 // planes turns an image from (H, W, C) to (C, H, W).
@@ -263,6 +186,11 @@ func compare(t *testing.T, what string, got, want []float32, tolerance float64) 
 		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
 	}
 	worst, at := 0.0, 0
+	size := 1.0 // rounding is relative to the largest
+	for _, v := range want {
+		size = max(size, math.Abs(float64(v)))
+	}
+	tolerance *= size
 	for i := range got {
 		if d := math.Abs(float64(got[i]) - float64(want[i])); !(d <= worst) {
 			worst, at = d, i

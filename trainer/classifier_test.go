@@ -131,14 +131,23 @@ func TestMetricsOnLabels(t *testing.T) {
 	}
 }
 
-func TestSegmentRows(t *testing.T) {
+func TestLabelRows(t *testing.T) {
 	s := &dataset.Images{Height: 1, Width: 2, Channels: 1, Pixels: []byte{0, 51, 255, 102}, Masks: []byte{0, 1, 2, 0}}
-	rows := trainer.SegmentRows(s, []int{1}, []byte{2, 1})
+	rows := trainer.LabelRows(model.Config{Task: model.Segment}, s, []int{1}, []byte{2, 1})
 	if len(rows) != 3 || !slices.Equal(rows[0], []float32{1, 1, 1, 0.4, 0.4, 0.4}) {
 		t.Fatalf("rows %v", rows)
 	}
 	truth, got := rows[1], rows[2]
 	if !slices.Equal(truth[:3], got[:3]) || slices.Equal(truth[3:], got[3:]) || slices.Equal(truth[:3], truth[3:]) {
 		t.Errorf("a class has a colour: truth %v, prediction %v", truth, got)
+	}
+	s.Labels = []byte{3, 4}
+	rows = trainer.LabelRows(model.Config{Task: model.Classify}, s, []int{0, 1}, []byte{3, 3})
+	if len(rows) != 2 || !slices.Equal(rows[0][6:9], []float32{1, 1, 1}) {
+		t.Fatalf("rows %v", rows)
+	}
+	right, wrong := rows[1][:6], rows[1][6:]
+	if !(right[1] > right[0]) || !(wrong[0] > wrong[1]) || !slices.Equal(right[:3], right[3:]) {
+		t.Errorf("right %v is no green, or wrong %v no red", right, wrong)
 	}
 }

@@ -1,6 +1,9 @@
 package trainer
 
-import "sweep/trainer/dataset"
+import (
+	"sweep/trainer/dataset"
+	"sweep/trainer/model"
+)
 
 // classColours are red, green and blue of the classes of a mask, the ground first: far from each other, and none so light
 // or dark that it is lost on a page.
@@ -58,13 +61,29 @@ func inColour(values []float32, c int) []float32 {
 	return out
 }
 
-// SegmentRows are the rows of a picture of a segmentation, (images, H, W, 3) each: the images, what their pixels are, and
-// what they are taken for.
-func SegmentRows(s *dataset.Images, images []int, predicted []byte) [][]float32 {
+// LabelRows are the rows of a picture of what a network on labels makes of images, (images, H, W, 3) each. Of a
+// segmentation: the images, what their pixels are, and what they are taken for; of a classifier: the images, and green for
+// each that is taken for its class, red for each that is not. predicted are an evaluation's Classes of these images.
+func LabelRows(c model.Config, s *dataset.Images, images []int, predicted []byte) [][]float32 {
 	plane := s.Height * s.Width
-	truth := make([]byte, 0, len(images)*plane)
-	for _, i := range images {
-		truth = append(truth, s.Masks[i*plane:][:plane]...)
+	rows := [][]float32{inColour(pictureOf(s, images), s.Channels)}
+	if c.Task == model.Segment {
+		truth := make([]byte, 0, len(images)*plane)
+		for _, i := range images {
+			truth = append(truth, s.Masks[i*plane:][:plane]...)
+		}
+		return append(rows, coloured(truth), coloured(predicted))
 	}
-	return [][]float32{inColour(pictureOf(s, images), s.Channels), coloured(truth), coloured(predicted)}
+	const red, green = 1, 3 // among classColours
+	marks := make([]byte, len(images)*plane)
+	for k, i := range images {
+		mark := byte(red)
+		if predicted[k] == s.Labels[i] {
+			mark = green
+		}
+		for p := range plane {
+			marks[k*plane+p] = mark
+		}
+	}
+	return append(rows, coloured(marks))
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sweep/study"
-	"sweep/trainer/model"
 )
 
 // run is a trial in a slot.
@@ -196,13 +195,9 @@ func stripDue(epoch int) bool {
 }
 
 // strip draws the first validation images over what the network makes of them, for the epoch that its weights are of.
-// A segmentation has its pixels' classes between them, as they are and as they are taken for; a classifier makes nothing
-// that could be drawn.
+// For a network on labels see [LabelRows].
 func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 	r := w.runs[slot]
-	if r.config.Task == model.Classify {
-		return nil
-	}
 	step := r.epoch
 	if which == Best {
 		step = r.stop.BestEpoch
@@ -217,8 +212,8 @@ func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 		return fmt.Errorf("reconstruct %d images: %w", len(images), err)
 	}
 	rows, channels := [][]float32{pictureOf(set, images), e.Reconstructions}, set.Channels
-	if r.config.Task == model.Segment {
-		rows, channels = SegmentRows(set, images, e.Classes), 3
+	if r.config.Labelled() {
+		rows, channels = LabelRows(r.config.Config, set, images, e.Classes), 3
 	}
 	png, err := w.pool.Strip(rows, set.Height, set.Width, channels)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -101,13 +102,24 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "%s: trial #%d, test_mse %s, test_psnr %s dB, test_ssim %s\n", dir, d.Number,
-		number(b.TestMetrics["test_mse"]), number(b.TestMetrics["test_psnr"]), number(b.TestMetrics["test_ssim"]))
+	fmt.Fprintf(a.out, "%s: trial #%d, %s\n", dir, d.Number, tested(b.TestMetrics))
 	if b.Baseline != nil {
 		fmt.Fprintln(a.out, b.Baseline.Beside(study.Objective{Name: "test_mse", Direction: study.Minimize}, b.TestMetrics["test_mse"]))
 	}
 	fmt.Fprintf(a.err, "next: `sweep verify %s` evaluates it again\n", word(dir))
 	return nil
+}
+
+// tested names the figures of the test set that a line has room for.
+func tested(m map[string]float64) string {
+	if mse, ok := m["test_mse"]; ok {
+		return fmt.Sprintf("test_mse %s, test_psnr %s dB, test_ssim %s", number(mse), number(m["test_psnr"]), number(m["test_ssim"]))
+	}
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, k+" "+number(m[k]))
+	}
+	return strings.Join(out, ", ")
 }
 
 // modelOf reads the kept weights of a trial.
@@ -152,7 +164,7 @@ func test(ctx context.Context, b *checkpoint.Bundle, s study.Summary, source dat
 	if err != nil {
 		return err
 	}
-	c, err := trainer.Decode(b.Params)
+	c, err := trainer.DecodeFor(s.Spec.Trainer, b.Params)
 	if err != nil {
 		return err
 	}
@@ -166,13 +178,13 @@ func test(ctx context.Context, b *checkpoint.Bundle, s study.Summary, source dat
 	if err != nil {
 		return err
 	}
-	b.TestMetrics = trainer.TestMetrics(whole.Sums)
+	b.TestMetrics = trainer.TestMetricsOf(network, whole.Sums)
 	b.Test = all.Take(checkpoint.CheckImages)
 	first, err := engine.Evaluate(ctx, 0, trainer.Current, b.Test, nil, trainer.Want{Reconstructions: true})
 	if err != nil {
 		return err
 	}
-	b.Reconstructions = first.Reconstructions
+	b.Reconstructions, b.Classes = first.Reconstructions, first.Classes
 	return nil
 }
 
@@ -189,12 +201,22 @@ func panels(history map[string][]study.Sample) []chart.Panel {
 		}
 		return out
 	}
-	return []chart.Panel{
-		{Title: "Loss", Series: series("train_loss", "val_loss"), Log: true},
-		{Title: "Validation MSE", Series: series("val_mse"), Log: true},
-		{Title: "Validation PSNR, dB", Series: series("val_psnr")},
-		{Title: "Validation SSIM", Series: series("val_ssim")},
+	out := []chart.Panel{{Title: "Loss", Series: series("train_loss", "val_loss"), Log: true}}
+	for _, p := range []struct {
+		title, key string
+		log        bool
+	}{
+		{"Validation MSE", "val_mse", true},
+		{"Validation PSNR, dB", "val_psnr", false},
+		{"Validation SSIM", "val_ssim", false},
+		{"Validation mean IoU", "val_miou", false},
+		{"Validation accuracy", "val_acc", false},
+	} {
+		if len(history[p.key]) > 0 {
+			out = append(out, chart.Panel{Title: p.title, Series: series(p.key), Log: p.log})
+		}
 	}
+	return out
 }
 
 func (a *app) verifyVerb() *cobra.Command {
@@ -216,7 +238,13 @@ were measured while the trial was trained and are not computed again.`,
 			fmt.Fprintf(a.out, "%s: ok. %d files, %s, every SHA-256 right\n", args[0], len(r.Manifest.Files), size(r.Bytes))
 			fmt.Fprintf(a.out, "model.onnx and encoder.onnx are the network of model.safetensors; seed %d draws the images that it was trained on from %s\n",
 				r.Manifest.Seed, r.Manifest.Data.Name)
-			fmt.Fprintf(a.out, "model.onnx on the first %d %s images of %s: mse %.9f, claimed %.9f\n", r.Check.First, r.Check.Set, r.Manifest.Data.Name, r.MSE, float64(r.Check.MSE))
+			of := fmt.Sprintf("model.onnx on the first %d %s images of %s", r.Check.First, r.Check.Set, r.Manifest.Data.Name)
+			for _, f := range r.Figures {
+				fmt.Fprintf(a.out, "%s: %s %.9f, claimed %.9f\n", of, f.Name, f.Found, f.Claimed)
+			}
+			if len(r.Figures) == 0 {
+				fmt.Fprintf(a.out, "%s: mse %.9f, claimed %.9f\n", of, r.MSE, float64(r.Check.MSE))
+			}
 			for _, k := range slices.Sorted(maps.Keys(r.Found)) {
 				fmt.Fprintf(a.out, "model.onnx on all %d test images: %s %.9g, claimed %.9g\n", r.Images, k, r.Found[k], r.Claimed[k])
 			}

@@ -47,6 +47,9 @@ type Bundle struct {
 	// engine made of them with the best weights, (images, H, W, C) in [0, 1].
 	Test            *dataset.Images
 	Reconstructions []float32
+	// Classes stands in place of Reconstructions for a network on labels: what the engine takes each pixel of Test for,
+	// (images, H, W), or each image.
+	Classes []byte
 	// Curves is the chart of the trial's losses, an SVG document.
 	Curves []byte
 	// Versions names the programs, at least "sweep".
@@ -131,12 +134,22 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 		return nil, err
 	}
 	shown := b.Test.Take(pictureImages)
-	originals := values(shown.Pixels)
-	files[reconstructionsFile], err = pile([][]float32{originals, b.Reconstructions[:len(originals)]}, c.Height, c.Width, c.Channels, gridScale)
+	if c.Labelled() {
+		all := make([]int, shown.Len())
+		for i := range all {
+			all[i] = i
+		}
+		rows := trainer.LabelRows(c, shown, all, b.Classes[:len(all)*c.LabelsEach()])
+		files[reconstructionsFile], err = pile(rows, c.Height, c.Width, 3, gridScale)
+	} else {
+		originals := values(shown.Pixels)
+		rows := [][]float32{originals, b.Reconstructions[:len(originals)]}
+		files[reconstructionsFile], err = pile(rows, c.Height, c.Width, c.Channels, gridScale)
+	}
 	if err != nil {
 		return nil, err
 	}
-	files[configFile] = b.config()
+	files[configFile] = b.config(c)
 	files[cardFile] = b.card(c, check)
 	return files, nil
 }
@@ -153,8 +166,16 @@ func (b Bundle) check(c model.Config) error {
 		}
 	}
 	switch {
+	case c.Labelled() && len(b.Classes) != b.Test.Len()*c.LabelsEach():
+		return fmt.Errorf("there are %d predicted classes for %d test images of %d labels", len(b.Classes), b.Test.Len(), c.LabelsEach())
+	case c.Labelled():
+		if err := labelsFit(c, b.Test); err != nil {
+			return fmt.Errorf("the test images: %w", err)
+		}
 	case len(b.Reconstructions) != len(b.Test.Pixels):
 		return fmt.Errorf("there are %d values of reconstructions for %d of test images", len(b.Reconstructions), len(b.Test.Pixels))
+	}
+	switch {
 	case len(b.Curves) == 0:
 		return errors.New("there is no chart of the curves")
 	case b.Study == "" || b.Data.Name == "":
@@ -166,13 +187,16 @@ func (b Bundle) check(c model.Config) error {
 // claim computes the bundle's figure from what the engine made of the test images, and makes sure that the exported
 // model comes to the same.
 func (b Bundle) claim(ctx context.Context, c model.Config, weights []trainer.Tensor, onnx []byte) (Check, error) {
-	first := min(CheckImages, b.Test.Len())
-	set := b.Test.Take(first)
-	claimed := meanSquares(set, func(i int) float32 { return min(max(b.Reconstructions[i], 0), 1) })
 	m, err := ReadONNX(onnx)
 	if err != nil {
 		return Check{}, err
 	}
+	if c.Labelled() {
+		return b.claimLabels(ctx, c, m)
+	}
+	first := min(CheckImages, b.Test.Len())
+	set := b.Test.Take(first)
+	claimed := meanSquares(set, func(i int) float32 { return min(max(b.Reconstructions[i], 0), 1) })
 	sums, err := m.compare(ctx, set)
 	if err != nil {
 		return Check{}, err

@@ -14,7 +14,7 @@ import (
 )
 
 // config writes config.yaml: a sweep file of the one trial, so that `sweep run config.yaml` trains the model again.
-func (b Bundle) config() []byte {
+func (b Bundle) config(c model.Config) []byte {
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
 	line("# One trial of a sweep: `sweep run %s` trains it again.", configFile)
@@ -27,7 +27,11 @@ func (b Bundle) config() []byte {
 		line("  %s: {value: %s}", k, scalar(b.Params[k]))
 	}
 	line("sweep:")
-	line("  trainer: cae")
+	trainer := "cae"
+	if c.Task == model.Classify {
+		trainer = "classifier"
+	}
+	line("  trainer: %s", trainer)
 	resized := ""
 	if b.Data.Size > 0 {
 		resized = fmt.Sprintf(", size: %d", b.Data.Size)
@@ -81,16 +85,19 @@ func scalar(v any) string {
 func (b Bundle) card(c model.Config, check Check) []byte {
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
-	size := c.Height * c.Width * c.Channels
+	w := b.words(c, check)
 	line("# %s, trial %d", b.Study, b.Trial)
 	line("")
-	line("A convolutional autoencoder: %s go in, a code of %d numbers stands for them, and the images come out again.", imagesOf(c), c.Latent)
-	line("That is %.1f values of a picture to a number of the code.", float64(size)/float64(c.Latent))
+	line("%s", w.is)
 	line("It is the trial with number %d of the sweep %s, trained and exported by sweep.", b.Trial, b.Study)
 	line("")
-	line("![Originals over reconstructions](%s)", reconstructionsFile)
+	alt := "Originals over reconstructions"
+	if c.Labelled() {
+		alt = "Images over what the model takes them for"
+	}
+	line("![%s](%s)", alt, reconstructionsFile)
 	line("")
-	line("Test images, each over what the model makes of it. More pictures: [the data set](%s), [the curves](%s).", samplesFile, curvesFile)
+	line("%s More pictures: [the data set](%s), [the curves](%s).", w.shows, samplesFile, curvesFile)
 	line("")
 	line("## Numbers")
 	line("")
@@ -103,8 +110,7 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	}
 	line("")
 	line("`test_…` are on the test set, which no trial was chosen by; the others are of the trial's best epoch. "+
-		"The mean squared error on the first %d test images is %s: `sweep verify` comes to the same, and so does any ONNX runtime.",
-		check.First, strconv.FormatFloat(float64(check.MSE), 'g', 8, 64))
+		"The %s: `sweep verify` comes to the same, and so does any ONNX runtime.", w.figure)
 	if v := b.verdict(); v != "" {
 		line("")
 		line("%s", v)
@@ -132,7 +138,7 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	line(`encoder = onnxruntime.InferenceSession("%s")`, encoderFile)
 	line("x = numpy.random.randint(0, 256, (8, %d, %d, %d)).astype(numpy.float32) / 255  # your images: N, C, H, W", c.Channels, c.Height, c.Width)
 	line(`code = encoder.run(None, {"input": x})[0]  # (8, %d)`, c.Latent)
-	line(`y = model.run(None, {"input": x})[0]  # (8, %d, %d, %d) in [0, 1]`, c.Channels, c.Height, c.Width)
+	line(`y = model.run(None, {"input": x})[0]  # %s`, w.gives)
 	line("```")
 	line("")
 	line("`%s` holds the same weights for any reader of the format: convolutions as (y, x, in, out), transposed ones as (in, y, x, out), "+

@@ -85,6 +85,11 @@ func (c comparison) sums() (s trainer.Sums) {
 		s.AE += v.AE
 		s.SSIM += v.SSIM
 		s.Within += v.Within
+		s.Right += v.Right
+		for i := range v.Union {
+			s.Intersection[i] += v.Intersection[i]
+			s.Union[i] += v.Union[i]
+		}
 	}
 	return s
 }
@@ -96,8 +101,8 @@ const (
 	ssimTolerance = 2e-4
 )
 
-// agree says which of the claimed metrics of the test set found does not come to, or does not hold.
-func agree(claimed, found map[string]float64) error {
+// agree, for a model that was judged on that many labels, says which of the claimed metrics of the test set found does not come to, or does not hold.
+func agree(claimed, found map[string]float64, labels int) error {
 	for _, key := range slices.Sorted(maps.Keys(claimed)) {
 		a := claimed[key]
 		b, known := found[key]
@@ -109,6 +114,8 @@ func agree(claimed, found map[string]float64) error {
 			tolerance = maeTolerance
 		case "test_ssim":
 			tolerance = ssimTolerance
+		case "test_miou", "test_pixel_acc", "test_acc":
+			tolerance = labelTolerance(labels)
 		case "test_psnr": // a logarithm: held by what it is of
 			tolerance = mseTolerance
 			a, b = math.Pow(10, -a/10), math.Pow(10, -b/10)

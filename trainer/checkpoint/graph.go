@@ -80,7 +80,9 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 	}
 	b.input = value{"input", []int{c.Channels, c.Height, c.Width}}
 	last := len(b.layers) - 1
-	b.name = "autoencoder"
+	if b.name = "autoencoder"; c.Labelled() {
+		b.name = c.Task
+	}
 	if encoder {
 		b.name, last = "encoder", slices.IndexFunc(b.layers, func(l model.Layer) bool { return l.Code })
 	}
@@ -98,6 +100,9 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 	}
 	if encoder {
 		return b.finish("latent", []int{c.Latent})
+	}
+	if c.Labelled() {
+		return b.finish("output", logits(c))
 	}
 	// Not only for an output without activation: runtimes approximate tanh and sigmoid, and step over 1 by a rounding.
 	b.array("zero", []float32{0}, nil)

@@ -9,6 +9,7 @@ import (
 	"sweep/study"
 	"sweep/trainer"
 	"sweep/trainer/dataset"
+	"sweep/trainer/model"
 )
 
 // Report is what a verification found.
@@ -21,7 +22,9 @@ type Report struct {
 	// Claimed are the metrics that the bundle claims of the whole test set, and Found what they come to on Images images.
 	// Found is nil, and Images that of the whole set, where the model is so large that only Check was computed again.
 	Claimed, Found map[string]float64
-	Images         int
+	// Figures are what Check claims of a network on labels, and what it comes to; MSE is 0 then.
+	Figures []Figure
+	Images  int
 }
 
 // maxVerify is how many multiplications a verification makes for the whole test set: less than a minute on two cores.
@@ -56,7 +59,8 @@ func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Sour
 	if files, r.Bytes, err = r.Manifest.checkFiles(dir, modelFile, encoderFile, weightsFile, metricsFile); err != nil {
 		return r, err
 	}
-	if err := sameNetwork(files); err != nil {
+	c, err := sameNetwork(files)
+	if err != nil {
 		return r, err
 	}
 	var m metricsDocument
@@ -83,28 +87,28 @@ func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Sour
 	if err := r.Manifest.sameData(source); err != nil {
 		return r, err
 	}
-	return r, r.claims(ctx, files[modelFile], source, work)
+	return r, r.claims(ctx, c, files[modelFile], source, work)
 }
 
 // sameNetwork makes both models again from the weights.
-func sameNetwork(files map[string][]byte) error {
+func sameNetwork(files map[string][]byte) (model.Config, error) {
 	c, weights, err := DecodeModel(files[weightsFile])
 	if err != nil {
-		return fmt.Errorf("%s: %w", weightsFile, err)
+		return c, fmt.Errorf("%s: %w", weightsFile, err)
 	}
 	autoencoder, encoder, err := ONNX(c, weights)
 	if err != nil {
-		return fmt.Errorf("%s: %w", weightsFile, err)
+		return c, fmt.Errorf("%s: %w", weightsFile, err)
 	}
 	for _, f := range []struct {
 		name string
 		want []byte
 	}{{modelFile, autoencoder}, {encoderFile, encoder}} {
 		if !bytes.Equal(files[f.name], f.want) {
-			return fmt.Errorf("%s is not the network of %s as this sweep writes it", f.name, weightsFile)
+			return c, fmt.Errorf("%s is not the network of %s as this sweep writes it", f.name, weightsFile)
 		}
 	}
-	return nil
+	return c, nil
 }
 
 // sameData draws the images that the trial was trained on again.
@@ -121,7 +125,7 @@ func (m Manifest) sameData(source dataset.Source) error {
 }
 
 // claims runs the model on the test images again.
-func (r *Report) claims(ctx context.Context, onnx []byte, source dataset.Source, work int) error {
+func (r *Report) claims(ctx context.Context, c model.Config, onnx []byte, source dataset.Source, work int) error {
 	m, err := ReadONNX(onnx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", modelFile, err)
@@ -139,18 +143,31 @@ func (r *Report) claims(ctx context.Context, onnx []byte, source dataset.Source,
 	if !whole {
 		images = first
 	}
-	c, err := m.compare(ctx, images)
+	found, err := m.measure(ctx, c, images)
 	if err != nil {
 		return fmt.Errorf("%s: %w", modelFile, err)
 	}
-	r.MSE = c.mse(r.Check.First)
-	if claimed := float64(r.Check.MSE); !near(r.MSE, claimed) {
-		return fmt.Errorf("%s claims a mean squared error of %.9f on the first %d test images of %s, but %s has %.9f: they differ by more than %g",
-			metricsFile, claimed, r.Check.First, r.Manifest.Data.Name, modelFile, r.MSE, mseTolerance)
+	if c.Labelled() {
+		if err := r.checkLabels(c, found[:r.Check.First].sums()); err != nil {
+			return err
+		}
+	} else if err := r.checkMSE(found); err != nil {
+		return err
 	}
 	if !whole {
 		return nil
 	}
-	r.Found = trainer.TestMetrics(c.sums())
-	return agree(r.Claimed, r.Found)
+	sums := found.sums()
+	r.Found = trainer.TestMetricsOf(c, sums)
+	return agree(r.Claimed, r.Found, sums.Values)
+}
+
+// checkMSE compares a check with what a model of pictures comes to.
+func (r *Report) checkMSE(found comparison) error {
+	r.MSE = found.mse(r.Check.First)
+	if claimed := float64(r.Check.MSE); !near(r.MSE, claimed) {
+		return fmt.Errorf("%s claims a mean squared error of %.9f on the first %d test images of %s, but %s has %.9f: they differ by more than %g",
+			metricsFile, claimed, r.Check.First, r.Manifest.Data.Name, modelFile, r.MSE, mseTolerance)
+	}
+	return nil
 }

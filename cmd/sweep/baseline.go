@@ -85,11 +85,11 @@ func (b *baselines) finish(ctx context.Context, whole bool) {
 }
 
 func (b *baselines) ofTheBest(ctx context.Context) error {
-	trials, err := b.db.Trials(ctx, b.study.ID)
+	best, err := b.db.Query(ctx, b.study.ID, study.Query{Sort: "rank", States: []study.State{study.Complete}, Limit: baseline.Best})
 	if err != nil {
 		return err
 	}
-	return b.compute(ctx, baseline.BestSizes(b.study.Spec.Objective, trials))
+	return b.compute(ctx, baseline.LatentSizes(best.Trials))
 }
 
 // compute evaluates the sizes that are not there yet and keeps them.

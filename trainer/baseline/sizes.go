@@ -1,15 +1,14 @@
 package baseline
 
 import (
-	"math"
 	"slices"
 
 	"sweep/study"
 	"sweep/trainer"
 )
 
-// best is how many of a study's best trials get a baseline of just their code's size.
-const best = 10
+// Best is how many of a study's best trials get a baseline of just their code's size.
+const Best = 10
 
 // Apply reports whether the trials of a study can be held against baselines: networks that reconstruct the very images
 // that they are given. Where the input is made worse first, or the output is no image, a linear code of clean images
@@ -58,25 +57,10 @@ func Sizes(space study.Space) []int {
 	return slices.Compact(sizes)
 }
 
-// BestSizes are the latent sizes of the best complete trials, ten at most, rising.
-func BestSizes(o study.Objective, trials []study.Trial) []int {
-	var complete []study.Trial
-	for _, t := range trials {
-		if t.State == study.Complete && !math.IsNaN(t.Value) {
-			complete = append(complete, t)
-		}
-	}
-	slices.SortStableFunc(complete, func(a, b study.Trial) int {
-		switch {
-		case o.Direction.Better(a.Value, b.Value):
-			return -1
-		case o.Direction.Better(b.Value, a.Value):
-			return 1
-		}
-		return 0
-	})
+// LatentSizes are the latent sizes of trials, rising, without those above [Most].
+func LatentSizes(trials []study.Trial) []int {
 	var sizes []int
-	for _, t := range complete[:min(best, len(complete))] {
+	for _, t := range trials {
 		if f, ok := study.AsFloat(t.Params[study.LatentParam]); ok && f >= 1 && f <= Most {
 			sizes = append(sizes, int(f))
 		}

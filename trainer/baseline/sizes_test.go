@@ -1,7 +1,6 @@
 package baseline_test
 
 import (
-	"math"
 	"slices"
 	"testing"
 
@@ -36,22 +35,13 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestBestSizes(t *testing.T) {
+func TestLatentSizes(t *testing.T) {
 	var trials []study.Trial
-	for i := range 15 {
-		trials = append(trials, study.Trial{Number: i, State: study.Complete, Value: float64(i), Params: study.Params{"latent": int64(100 + i/2)}})
+	for _, v := range []any{int64(300), int64(64), 300.0, int64(4096), int64(0), "many", nil} {
+		trials = append(trials, study.Trial{Params: study.Params{"latent": v}})
 	}
-	trials = append(trials, study.Trial{State: study.Pruned, Value: -1, Params: study.Params{"latent": int64(1)}},
-		study.Trial{State: study.Complete, Value: math.NaN(), Params: study.Params{"latent": int64(2)}},
-		study.Trial{State: study.Complete, Value: -2, Params: study.Params{"latent": int64(4096)}})
-	if got, want := baseline.BestSizes(study.Objective{Direction: study.Minimize}, trials), []int{100, 101, 102, 103, 104}; !slices.Equal(got, want) {
-		t.Errorf("minimise: %v, want %v", got, want)
-	}
-	if got, want := baseline.BestSizes(study.Objective{Direction: study.Maximize}, trials), []int{102, 103, 104, 105, 106, 107}; !slices.Equal(got, want) {
-		t.Errorf("maximise: %v, want %v", got, want)
-	}
-	if got := baseline.BestSizes(study.Objective{}, nil); len(got) != 0 {
-		t.Errorf("no trials: %v", got)
+	if got, want := baseline.LatentSizes(append(trials, study.Trial{})), []int{64, 300}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

@@ -150,8 +150,14 @@ func (b *builder) layer(i int, l model.Layer, in []string) string {
 			ints("kernel_shape", k, k), ints("pads", p, p, p, p), ints("strides", 1, 1))
 	case model.ConvTLayer:
 		k := int64(l.Side)
-		return b.linear("ConvTranspose", l, in, transposed(0, 3, 1, 2), unchanged, // (in, k, k, out) to (in, out, k, k)
-			ints("kernel_shape", k, k), ints("pads", 0, 0, 0, 0), ints("strides", 2, 2))
+		p := k - 2 // the 3x3 kernel reaches one further on each side, and needs one place more to double the sides
+		attrs := []attr{ints("kernel_shape", k, k), ints("pads", p, p, p, p), ints("strides", 2, 2)}
+		if p > 0 {
+			attrs = append(attrs, ints("output_padding", p, p))
+		}
+		return b.linear("ConvTranspose", l, in, transposed(0, 3, 1, 2), unchanged, attrs...) // (in, k, k, out) to (in, out, k, k)
+	case model.NormLayer:
+		return b.norm(l, in)
 	case model.DenseLayer:
 		return b.dense(i, l, in)
 	case model.ActLayer:
@@ -226,6 +232,8 @@ func (b *builder) activate(l model.Layer, in []string) string {
 		return b.node("Tanh", l.Name, in)
 	case "sigmoid":
 		return b.node("Sigmoid", l.Name, in)
+	case "gelu":
+		return b.gelu(l, in)
 	}
 	b.err = fmt.Errorf("activation %q has no ONNX operator here", l.Act)
 	return in[0]

@@ -21,13 +21,17 @@ func operators() map[string]operator {
 		"Tanh":          each(func(v float32) float32 { return float32(math.Tanh(float64(v))) }),
 		"Sigmoid":       each(func(v float32) float32 { return float32(1 / (1 + math.Exp(-float64(v)))) }),
 		"LeakyRelu":     leakyOperator,
+		"Erf":           each(func(v float32) float32 { return float32(math.Erf(float64(v))) }),
 		"Flatten":       flattenOperator,
-		"Reshape":       reshapeOperator,
-		"Pad":           padOperator,
-		"Slice":         sliceOperator,
-		"Clip":          clipOperator,
-		"Add":           scalarOperator(func(v, s float32) float32 { return v + s }),
-		"Mul":           scalarOperator(func(v, s float32) float32 { return v * s }),
+
+		"BatchNormalization":    batchNormOperator,
+		"InstanceNormalization": instanceNormOperator,
+		"Reshape":               reshapeOperator,
+		"Pad":                   padOperator,
+		"Slice":                 sliceOperator,
+		"Clip":                  clipOperator,
+		"Add":                   scalarOperator(func(v, s float32) float32 { return v + s }),
+		"Mul":                   scalarOperator(func(v, s float32) float32 { return v * s }),
 	}
 }
 
@@ -141,6 +145,9 @@ func scalarOperator(f func(v, s float32) float32) operator {
 	return func(o *operand) ([]int, func(dst, src []float32), error) {
 		if err := o.rank(len(o.shape), 1); err != nil {
 			return nil, nil, err
+		}
+		if len(o.more[0].shape) > 0 {
+			return o.byChannel(f)
 		}
 		s, err := o.scalar(0)
 		return o.shape, func(dst, src []float32) {
@@ -303,10 +310,10 @@ func convOperator(o *operand) ([]int, func(dst, src []float32), error) {
 	if err := o.must(map[string]int64{"group": 1, "dilations": 1, "strides": 1}); err != nil {
 		return nil, nil, err
 	}
-	if err := o.rank(3, 2); err != nil {
+	if err := o.biased(); err != nil {
 		return nil, nil, err
 	}
-	weight, bias := o.more[0], o.more[1]
+	weight := o.more[0]
 	if len(weight.shape) != 4 {
 		return nil, nil, fmt.Errorf("initializer %q has the shape %v", weight.name, weight.shape)
 	}
@@ -322,7 +329,8 @@ func convOperator(o *operand) ([]int, func(dst, src []float32), error) {
 	if err := o.floatShape(0, out, c, kh, kw); err != nil {
 		return nil, nil, err
 	}
-	if err := o.floatShape(1, out); err != nil {
+	bias, err := o.bias(out)
+	if err != nil {
 		return nil, nil, err
 	}
 	top, left := int(pads[0]), int(pads[1])
@@ -337,8 +345,24 @@ func convOperator(o *operand) ([]int, func(dst, src []float32), error) {
 		return nil, nil, fmt.Errorf("its input of %v is too large with its pads %v", o.shape, pads)
 	}
 	l := convolution{c: c, h: h, w: w, out: out, oh: oh, ow: ow, kh: kh, kw: kw, top: top, left: left}
-	l.pack(weight.floats, bias.floats)
+	l.pack(weight.floats, bias)
 	return []int{out, oh, ow}, l.run, nil
+}
+
+// biased checks that there are a map, a weight and perhaps a bias.
+func (o *operand) biased() error {
+	if len(o.more) == 1 {
+		return o.rank(3, 1)
+	}
+	return o.rank(3, 2)
+}
+
+// bias takes initializer 1, one number for each channel, if there is one.
+func (o *operand) bias(out int) ([]float32, error) {
+	if len(o.more) < 2 {
+		return nil, nil
+	}
+	return o.more[1].floats, o.floatShape(1, out)
 }
 
 // kernel takes the attribute kernel_shape, which repeats the weight's.
@@ -363,13 +387,13 @@ func product(counts ...int) (int, error) {
 }
 
 func convTransposeOperator(o *operand) ([]int, func(dst, src []float32), error) {
-	if err := o.must(map[string]int64{"group": 1, "dilations": 1, "pads": 0, "output_padding": 0}); err != nil {
+	if err := o.must(map[string]int64{"group": 1, "dilations": 1}); err != nil {
 		return nil, nil, err
 	}
-	if err := o.rank(3, 2); err != nil {
+	if err := o.biased(); err != nil {
 		return nil, nil, err
 	}
-	weight, bias := o.more[0], o.more[1]
+	weight := o.more[0]
 	if len(weight.shape) != 4 {
 		return nil, nil, fmt.Errorf("initializer %q has the shape %v", weight.name, weight.shape)
 	}
@@ -382,32 +406,54 @@ func convTransposeOperator(o *operand) ([]int, func(dst, src []float32), error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if strides[0] != int64(kh) || strides[1] != int64(kw) {
-		return nil, nil, fmt.Errorf("its strides are %v, its kernel %dx%d: only equal ones are understood here", strides, kh, kw)
+	pads, err := o.list("pads", 4, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	more, err := o.list("output_padding", 2, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if strides[0] < 1 || strides[1] < 1 || more[0] >= strides[0] || more[1] >= strides[1] {
+		return nil, nil, fmt.Errorf("strides of %v and an output_padding of %v do not go together", strides, more)
 	}
 	if err := o.floatShape(0, c, out, kh, kw); err != nil {
 		return nil, nil, err
 	}
-	if err := o.floatShape(1, out); err != nil {
+	bias, err := o.bias(out)
+	if err != nil {
 		return nil, nil, err
 	}
 	if o.work, err = product(out, c, kh*kw, h, w); err != nil {
 		return nil, nil, err
 	}
-	oh, ow := h*kh, w*kw
+	s := spread{
+		c: c, h: h, w: w, out: out, kh: kh, kw: kw, strides: strides, pads: pads, weights: weight.floats, bias: bias,
+		oh: (h-1)*int(strides[0]) + kh - int(pads[0]+pads[2]) + int(more[0]), ow: (w-1)*int(strides[1]) + kw - int(pads[1]+pads[3]) + int(more[1]),
+	}
+	if s.oh < 1 || s.ow < 1 {
+		return nil, nil, fmt.Errorf("a kernel of %dx%d with pads %v on %dx%d leaves nothing", kh, kw, pads, h, w)
+	}
+	shape := []int{out, s.oh, s.ow}
+	if s.oh != h*kh || s.ow != w*kw || strides[0] != int64(kh) || strides[1] != int64(kw) || slices.Max(pads) > 0 {
+		return shape, s.run, nil
+	}
+	if bias == nil {
+		bias = make([]float32, out)
+	}
 	taps := out * kh * kw
-	return []int{out, oh, ow}, func(dst, src []float32) {
+	return shape, func(dst, src []float32) {
 		sum := make([]float32, h*w) // of one tap: kernels that do not overlap fill every place once
 		for t := range taps {
 			k, ky, kx := t/(kh*kw), t/kw%kh, t%kw
 			for i := range sum {
-				sum[i] = bias.floats[k]
+				sum[i] = bias[k]
 			}
 			for i := range c {
 				addScaled(sum, src[i*h*w:][:h*w], weight.floats[i*taps+t])
 			}
 			for y := range h {
-				row := dst[(k*oh+y*kh+ky)*ow+kx:]
+				row := dst[(k*s.oh+y*kh+ky)*s.ow+kx:]
 				for x, v := range sum[y*w:][:w] {
 					row[x*kw] = v
 				}

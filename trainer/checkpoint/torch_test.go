@@ -43,11 +43,17 @@ func torchCases() map[string]model.Config {
 		"gelu, transposed 3x3, odd sides": with(func(c *model.Config) {
 			c.Activation, c.Upsample, c.Height, c.Width, c.Depth, c.Latent = "gelu", "k3", 21, 30, 2, 11
 		}),
-		"batch norm":                    with(func(c *model.Config) { c.Norm = "batch" }),
-		"batch norm, transposed 3x3":    with(func(c *model.Config) { c.Norm, c.Upsample, c.Activation, c.Depth = "batch", "k3", "tanh", 2 }),
-		"layer norm":                    with(func(c *model.Config) { c.Norm, c.Activation, c.Loss = "layer", "leaky_relu", "mae" }),
-		"layer norm, padded":            with(func(c *model.Config) { c.Norm, c.Height, c.Width, c.Channels = "layer", 20, 27, 1 }),
-		"variational":                   with(func(c *model.Config) { c.Variant, c.Beta = "variational", 1 }),
+		"batch norm":                 with(func(c *model.Config) { c.Norm = "batch" }),
+		"batch norm, transposed 3x3": with(func(c *model.Config) { c.Norm, c.Upsample, c.Activation, c.Depth = "batch", "k3", "tanh", 2 }),
+		"layer norm":                 with(func(c *model.Config) { c.Norm, c.Activation, c.Loss = "layer", "leaky_relu", "mae" }),
+		"layer norm, padded":         with(func(c *model.Config) { c.Norm, c.Height, c.Width, c.Channels = "layer", 20, 27, 1 }),
+		"variational":                with(func(c *model.Config) { c.Variant, c.Beta = "variational", 1 }),
+		"batch norm, k3, gelu, padded": with(func(c *model.Config) {
+			c.Norm, c.Upsample, c.Activation, c.Height, c.Width, c.Filters = "batch", "k3", "gelu", 28, 30, []int{5, 8, 24}
+		}),
+		"layer norm, k3, tanh, padded": with(func(c *model.Config) {
+			c.Norm, c.Upsample, c.Activation, c.Channels, c.Height, c.Width = "layer", "k3", "tanh", 1, 28, 30
+		}),
 		"sigmoid, no output activation": with(func(c *model.Config) { c.Activation, c.OutputActivation, c.Latent = "sigmoid", "none", 17 }),
 	}
 }

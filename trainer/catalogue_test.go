@@ -43,7 +43,7 @@ func TestDecode(t *testing.T) {
 	base := trainer.Config{
 		Config: model.Config{
 			Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
-			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto", Task: "reconstruct",
+			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto", Task: "reconstruct", Norm: "none",
 		},
 		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Momentum: 0.9, Flip: "none", Patience: 5,
 	}
@@ -57,6 +57,12 @@ func TestDecode(t *testing.T) {
 	sgd.DropoutConv, sgd.DropoutDense, sgd.Flip = 0.5, 0.25, "horizontal"
 	if err != nil || !cmp.Equal(got, sgd) {
 		t.Fatalf("sgd: %v\n%s", err, cmp.Diff(sgd, got))
+	}
+	got, err = trainer.Decode(study.Params{"norm": "batch", "upsample": "k3", "activation": "gelu"})
+	normed := base
+	normed.Norm, normed.Upsample, normed.Activation = "batch", "k3", "gelu"
+	if err != nil || !cmp.Equal(got, normed) {
+		t.Fatalf("norm: %v\n%s", err, cmp.Diff(normed, got))
 	}
 	got, err = trainer.Decode(study.Params{
 		"lr": int64(1), "batch": int64(32), "latent": 64.0, "loss": "mse+ssim", "ssim_weight": 0.25, "patience": int64(0),
@@ -82,7 +88,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"even kernel", study.Params{"kernel": int64(4)}, "odd numbers from 1 to 7"},
 		{"half a batch", study.Params{"batch": 1.5}, "whole numbers from 1 to 1024"},
 		{"text for a number", study.Params{"latent": "many"}, "not a number"},
-		{"later word", study.Params{"upsample": "k3"}, "not built yet"},
+		{"later word", study.Params{"variant": "segnet"}, "not built yet"},
 		{"decay of adam", study.Params{"weight_decay": 0.1}, "no meaning where optimizer is adam, only with adamw or sgd"},
 		{"wrong word", study.Params{"loss": "huber"}, "one of mse, mae, mse+ssim"},
 		{"all dropped", study.Params{"dropout_conv": 1.0}, "from 0 to 0.95"},

@@ -44,7 +44,7 @@ func needOf(train, forward *plan.Program) need {
 	return need{
 		images:  train.Batch,
 		batch:   4*int64(floats) + int64(bytes),
-		weights: 4 * copies * int64(train.Layout.Total),
+		weights: 4 * (copies*int64(train.Layout.Total) + int64(train.Folded+forward.Folded)),
 	}
 }
 

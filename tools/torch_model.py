@@ -117,10 +117,11 @@ class Network(nn.Module):
         return F.batch_norm(x, mean, var, scale, shift, training=self.training, momentum=0.1, eps=1e-5)
 
     def residual(self, name, x):
-        """He et al. 2016, without normalisation inside."""
+        """He et al. 2016, with a normalisation behind each convolution where there is one."""
         if self.variant != "residual":
             return x
-        return self.act(x + self.conv(name + "b", self.act(self.conv(name + "a", x))))
+        y = self.act(self.normalise(name + "a.norm", self.conv(name + "a", x)))
+        return self.act(x + self.normalise(name + "b.norm", self.conv(name + "b", y)))
 
     def attend(self, x):
         """Single-head self-attention over the pixels of a map, added to it (Wang et al. 2018)."""

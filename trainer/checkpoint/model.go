@@ -35,9 +35,9 @@ const (
 )
 
 // ReadONNX reads a model of the kind that [Export] writes: float32, one input and one output with a free first
-// dimension, nodes that each read values before them: Conv, ConvTranspose, Gemm, MatMul, MaxPool, MaxUnpool, Relu,
-// LeakyRelu, Tanh, Sigmoid, Softmax, Flatten, Reshape, Transpose, Pad, Slice, Clip, Add and Mul of opset 17. Every shape is
-// checked here; whatever else a file holds is an error.
+// dimension, nodes that each read values before them: Conv, ConvTranspose, Gemm, MatMul, MaxPool, MaxUnpool,
+// BatchNormalization, InstanceNormalization, Relu, LeakyRelu, Tanh, Sigmoid, Erf, Softmax, Flatten, Reshape, Transpose,
+// Pad, Slice, Clip, Add and Mul of opset 17. Every shape is checked here; whatever else a file holds is an error.
 func ReadONNX(b []byte) (*Model, error) {
 	g, err := readONNX(b)
 	if err == nil {

@@ -68,6 +68,24 @@ func variants() map[string]model.Config {
 		change(&c)
 		out[name] = c
 	}
+	for name, change := range map[string]func(c *model.Config){
+		"gelu":        func(c *model.Config) { c.Activation = "gelu" },
+		"k3":          func(c *model.Config) { c.Upsample = "k3" },
+		"batch":       func(c *model.Config) { c.Norm = "batch" },
+		"layer":       func(c *model.Config) { c.Norm = "layer" },
+		"gelu-segnet": func(c *model.Config) { c.Activation, c.Variant = "gelu", "segnet" },
+		"batch-gelu-k3-skip": func(c *model.Config) {
+			c.Norm, c.Activation, c.Upsample, c.Variant, c.Channels, c.Height, c.Width = "batch", "gelu", "k3", "skip", 1, 13, 18
+		},
+		"batch-residual": func(c *model.Config) { c.Norm, c.Variant, c.Depth = "batch", "residual", 2 },
+		"layer-tanh-k3": func(c *model.Config) {
+			c.Norm, c.Activation, c.Upsample, c.Depth, c.Kernel, c.Height = "layer", "tanh", "k3", 4, 5, 33
+		},
+	} {
+		c = base
+		change(&c)
+		out[name] = c
+	}
 	return out
 }
 
@@ -86,13 +104,19 @@ func randomWeights(c model.Config, seed uint64) []trainer.Tensor {
 		}
 		if len(w.Shape) == 4 && w.Shape[1] == 2 { // transposed: each place sees the input channels once
 			fan = w.Shape[0]
+		} else if len(w.Shape) == 4 && strings.Contains(w.Name, ".convt") { // 3x3: 9/4 times
+			fan = w.Shape[0] * 9 / 4
 		}
 		gain := 1.4
 		if strings.Contains(w.Name, ".res") { // what comes of a block is added to what went in
 			gain = 0.7
 		}
 		for range n {
-			t.Data = append(t.Data, float32(r.NormFloat64()*gain/math.Sqrt(float64(fan))))
+			v := r.NormFloat64() * gain / math.Sqrt(float64(fan))
+			if w.Start == 1 { // gains and variances
+				v = 0.5 + math.Abs(v)/4
+			}
+			t.Data = append(t.Data, float32(v))
 		}
 		out = append(out, t)
 	}

@@ -9,7 +9,8 @@ import (
 // joints lists the operators of several values, as the ONNX operator specification has them, for one image.
 func joints() map[string]joint {
 	return map[string]joint{
-		"Add":       sumOperator,
+		"Add":       pairOperator(func(a, b float32) float32 { return a + b }),
+		"Mul":       pairOperator(func(a, b float32) float32 { return a * b }),
 		"MatMul":    matMulOperator,
 		"MaxUnpool": unpoolOperator,
 	}
@@ -23,18 +24,21 @@ func (o *operand) values(n int) error {
 	return nil
 }
 
-func sumOperator(o *operand) ([]int, func(dst []float32, src [][]float32), error) {
-	if err := o.values(2); err != nil {
-		return nil, nil, err
-	}
-	if !slices.Equal(o.shape, o.others[0].shape) {
-		return nil, nil, fmt.Errorf("its inputs have the shapes %v and %v", o.shape, o.others[0].shape)
-	}
-	return o.shape, func(dst []float32, src [][]float32) {
-		for i, v := range src[0] {
-			dst[i] = v + src[1][i]
+// pairOperator joins two values of one shape, number by number.
+func pairOperator(f func(a, b float32) float32) joint {
+	return func(o *operand) ([]int, func(dst []float32, src [][]float32), error) {
+		if err := o.values(2); err != nil {
+			return nil, nil, err
 		}
-	}, nil
+		if !slices.Equal(o.shape, o.others[0].shape) {
+			return nil, nil, fmt.Errorf("its inputs have the shapes %v and %v", o.shape, o.others[0].shape)
+		}
+		return o.shape, func(dst []float32, src [][]float32) {
+			for i, v := range src[0] {
+				dst[i] = f(v, src[1][i])
+			}
+		}, nil
+	}
 }
 
 // matMulOperator is the product of two matrices of each image.

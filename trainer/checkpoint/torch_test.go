@@ -51,6 +51,8 @@ func torchCases() map[string]model.Config {
 		"batch norm, k3, gelu, padded": with(func(c *model.Config) {
 			c.Norm, c.Upsample, c.Activation, c.Height, c.Width, c.Filters = "batch", "k3", "gelu", 28, 30, []int{5, 8, 24}
 		}),
+		"residual, batch norm":   with(func(c *model.Config) { c.Variant, c.Norm, c.Depth = "residual", "batch", 2 }),
+		"skip, layer norm, gelu": with(func(c *model.Config) { c.Variant, c.Norm, c.Activation = "skip", "layer", "gelu" }),
 		"layer norm, k3, tanh, padded": with(func(c *model.Config) {
 			c.Norm, c.Upsample, c.Activation, c.Channels, c.Height, c.Width = "layer", "k3", "tanh", 1, 28, 30
 		}),

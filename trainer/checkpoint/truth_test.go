@@ -35,9 +35,15 @@ func forward(c model.Config, weights []trainer.Tensor, image []float32) (latent,
 	stages := make([][]float64, c.Depth)
 	for l := range c.Depth {
 		t.conv(fmt.Sprintf("enc.conv%d", l), c.Kernel)
+		t.normalise(fmt.Sprintf("enc.norm%d", l))
+		if c.Variant != "segnet" {
+			t.activate(c.Activation)
+		}
 		before[l] = slices.Clone(t.x)
 		t.pool()
-		t.activate(c.Activation) // monotone: before the pooling or after it
+		if c.Variant == "segnet" {
+			t.activate(c.Activation)
+		}
 		switch {
 		case c.Variant == "residual":
 			t.residual(fmt.Sprintf("enc.res%d", l))
@@ -61,6 +67,9 @@ func forward(c model.Config, weights []trainer.Tensor, image []float32) (latent,
 			t.conv(fmt.Sprintf("dec.conv%d", l), c.Kernel)
 		} else {
 			t.convT(fmt.Sprintf("dec.convt%d", l))
+		}
+		if l > 0 {
+			t.normalise(fmt.Sprintf("dec.norm%d", l))
 		}
 		if c.Variant == "skip" && l > 0 {
 			t.add(stages[l-1])
@@ -93,8 +102,41 @@ func (t *truth) activate(name string) {
 			t.x[i] = math.Tanh(v)
 		case "sigmoid":
 			t.x[i] = 1 / (1 + math.Exp(-v))
+		case "gelu":
+			t.x[i] = v / 2 * (1 + math.Erf(v/math.Sqrt2))
 		}
 	}
+}
+
+// normalise does nothing where the network has no such normalisation.
+func (t *truth) normalise(name string) {
+	scale, shift := t.weights[name+".scale"], t.weights[name+".shift"]
+	if scale == nil {
+		return
+	}
+	mean, variance := t.weights[name+".mean"], t.weights[name+".var"]
+	var m, v float64
+	for _, x := range t.x {
+		m += x / float64(len(t.x))
+	}
+	for _, x := range t.x {
+		v += (x - m) * (x - m) / float64(len(t.x))
+	}
+	for i, x := range t.x {
+		c := i % t.ch
+		if mean != nil {
+			m, v = float64(mean[c]), float64(variance[c])
+		}
+		t.x[i] = (x-m)/math.Sqrt(v+1e-5)*float64(scale[c]) + float64(shift[c])
+	}
+}
+
+// bias is that of a linear map, zeros where it has none.
+func (t *truth) bias(name string, n int) []float32 {
+	if b := t.weights[name+".bias"]; b != nil {
+		return b
+	}
+	return make([]float32, n)
 }
 
 func (t *truth) add(y []float64) {
@@ -116,8 +158,9 @@ func (t *truth) dense(name string) {
 }
 
 func (t *truth) conv(name string, side int) {
-	k, b := t.weights[name+".weight"], t.weights[name+".bias"]
-	n, half := len(b), side/2
+	k := t.weights[name+".weight"]
+	n, half := len(k)/(side*side*t.ch), side/2
+	b := t.bias(name, n)
 	y := make([]float64, t.h*t.w*n)
 	for py := range t.h {
 		for px := range t.w {
@@ -142,17 +185,31 @@ func (t *truth) conv(name string, side int) {
 }
 
 func (t *truth) convT(name string) {
-	k, b := t.weights[name+".weight"], t.weights[name+".bias"]
-	n := len(b)
-	y := make([]float64, 4*t.h*t.w*n)
+	side := 2
+	if t.c.Upsample == "k3" {
+		side = 3
+	}
+	k := t.weights[name+".weight"]
+	n := len(k) / (side * side * t.ch)
+	b := t.bias(name, n)
+	h, w := 2*t.h, 2*t.w
+	y := make([]float64, h*w*n)
 	for i := range y {
-		o, px, py := i%n, i/n%(2*t.w), i/n/(2*t.w)
-		y[i] = float64(b[o])
-		for j := range t.ch {
-			y[i] += t.x[(py/2*t.w+px/2)*t.ch+j] * float64(k[((j*2+py%2)*2+px%2)*n+o])
+		y[i] = float64(b[i%n])
+	}
+	for i, v := range t.x {
+		c, px, py := i%t.ch, i/t.ch%t.w, i/t.ch/t.w
+		for tap := range side * side {
+			ty, tx := 2*py+tap/side-side/3, 2*px+tap%side-side/3
+			if ty < 0 || tx < 0 || ty >= h || tx >= w {
+				continue
+			}
+			for o := range n {
+				y[(ty*w+tx)*n+o] += v * float64(k[(c*side*side+tap)*n+o])
+			}
 		}
 	}
-	t.x, t.h, t.w, t.ch = y, 2*t.h, 2*t.w, n
+	t.x, t.h, t.w, t.ch = y, h, w, n
 }
 
 // window gives the four places of a pooled value in the map that was pooled.
@@ -192,8 +249,10 @@ func (t *truth) unpool(pooled []float64) {
 func (t *truth) residual(name string) {
 	x := slices.Clone(t.x)
 	t.conv(name+"a", t.c.Kernel)
+	t.normalise(name + "a.norm")
 	t.activate(t.c.Activation)
 	t.conv(name+"b", t.c.Kernel)
+	t.normalise(name + "b.norm")
 	t.add(x)
 	t.activate(t.c.Activation)
 }

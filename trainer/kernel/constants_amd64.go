@@ -44,25 +44,3 @@ const (
 
 // leakySlope is LeakySlope as the assembly reads it.
 var leakySlope float32 = LeakySlope
-
-// geluTable holds the constants of normalTail as the assembly reads them, at four times their number.
-var geluTable = [...]float32{
-	tailScale, -0.5, invSqrt2Pi,
-	tailTerms[8], tailTerms[7], tailTerms[6], tailTerms[5], tailTerms[4], tailTerms[3], tailTerms[2], tailTerms[1], tailTerms[0],
-}
-
-// Where each of geluTable lies, in bytes.
-const (
-	geluScale = 4 * iota
-	geluHalf
-	geluInvSqrt2Pi
-	gelu8
-	gelu7
-	gelu6
-	gelu5
-	gelu4
-	gelu3
-	gelu2
-	gelu1
-	gelu0
-)

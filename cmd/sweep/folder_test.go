@@ -140,6 +140,21 @@ func TestOwnImages(t *testing.T) {
 				t.Errorf("data verify says %q", out)
 			}
 			pages(t, p)
+			picture(t, filepath.Join(p.dir, "photo.png"), 3, 300, 200, true)
+			out, stderr, code := p.sweep("apply", "best", "photo.png", "data/own", "-o", "applied")
+			if code != 0 || !strings.Contains(out, "61 pictures of ") || !strings.Contains(stderr, "cropped around its centre") || c.coloured == strings.Contains(stderr, "made grey") {
+				t.Errorf("apply: exit %d, %q, %q", code, out, stderr)
+			}
+			if w, h := pngSize(t, filepath.Join(p.dir, "applied", "photo.png")); w != c.out[2] || h != c.out[1] {
+				t.Errorf("apply makes pictures of %dx%d", w, h)
+			}
+			if _, stderr, code := p.sweep("apply", "best", "photo.png", "none.png", "best/config.yaml", "-o", "wrong"); code != 1 ||
+				!strings.Contains(stderr, "none.png: there is no such file") || !strings.Contains(stderr, "config.yaml: it is no PNG or JPEG") {
+				t.Errorf("apply on what is not there: exit %d, %q", code, stderr)
+			}
+			if _, err := os.Stat(filepath.Join(p.dir, "wrong")); err == nil {
+				t.Error("apply wrote something although it failed")
+			}
 
 			// Other images under the same path are noticed.
 			for i := range 60 {

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // target is where a bundle goes.
@@ -124,14 +126,28 @@ func fill(dir, temp string, files map[string][]byte) (err error) {
 	if err := syncFolder(dir); err != nil {
 		return err
 	}
+	if _, ok := files[manifestFile]; !ok { // what is filled in is no bundle
+		return nil
+	}
 	if err := move(manifestFile); err != nil {
 		return err
 	}
 	return syncFolder(dir)
 }
 
-// writeSynced writes all files before it waits for the disk, which then has less to do than file by file.
-func writeSynced(dir string, files map[string][]byte) (err error) {
+// writeSynced writes files before it waits for the disk, which then has less to do than file by file: as many at a time as
+// may be open.
+func writeSynced(dir string, files map[string][]byte) error {
+	const open = 128
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(files)), open) {
+		if err := writeSome(dir, names, files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeSome(dir string, names []string, files map[string][]byte) (err error) {
 	var open []*os.File
 	defer func() {
 		for _, f := range open {
@@ -140,13 +156,13 @@ func writeSynced(dir string, files map[string][]byte) (err error) {
 			}
 		}
 	}()
-	for name, body := range files {
+	for _, name := range names {
 		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if err != nil {
 			return err
 		}
 		open = append(open, f)
-		if _, err := f.Write(body); err != nil {
+		if _, err := f.Write(files[name]); err != nil {
 			return err
 		}
 	}

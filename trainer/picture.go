@@ -26,6 +26,9 @@ var classColours = [...][3]byte{
 	{130, 150, 170},
 }
 
+// ClassColour is red, green and blue of a class in pictures.
+func ClassColour(class int) [3]byte { return classColours[class%len(classColours)] }
+
 // pictureOf gives images by their index as values in 0 … 1, (images, H, W, C).
 func pictureOf(s *dataset.Images, images []int) []float32 {
 	size := s.Height * s.Width * s.Channels

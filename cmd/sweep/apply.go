@@ -8,6 +8,7 @@ import (
 
 	"sweep/trainer/checkpoint"
 	"sweep/trainer/dataset"
+	"sweep/trainer/model"
 )
 
 func (a *app) applyVerb() *cobra.Command {
@@ -15,7 +16,8 @@ func (a *app) applyVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use: "apply DIR IMAGE... -o OUT", Short: "Run an exported model on your own images", Args: cobra.MinimumNArgs(2),
 		Long: `Run an exported model on your own PNG and JPEG images, or on those in and below folders. OUT gets a picture for each, what
-the model makes of it, and codes.csv with its squared error and latent code. Images of another size are ` + dataset.Fit + `.
+the model makes of it, and a table: codes.csv with squared errors and latent codes, of a segmentation classes.csv with the
+share of each class, of a classifier probabilities.csv and no pictures. Images of another size are ` + dataset.Fit + `.
 OUT is a new or an empty folder, and is written whole or not at all.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
@@ -40,8 +42,14 @@ func (a *app) apply(ctx context.Context, dir string, images []string, out string
 	if n := len(r.Grey); n > 0 {
 		fmt.Fprintf(a.err, "%s coloured, and the model knows grey ones only: they were made grey\n", of(n, r.Images, "is", "are"))
 	}
-	fmt.Fprintf(a.out, "%s: %d pictures of %s, mean squared error %s; %s has the latent codes, %d numbers each\n",
-		out, r.Pictures, size, number(r.Error), r.Table, r.Code)
+	switch made := fmt.Sprintf("%s: %d pictures of %s", out, r.Pictures, size); r.Task {
+	case model.Segment:
+		fmt.Fprintf(a.out, "%s in the colours of their classes; %s has the share of each class, and the latent codes, %d numbers each\n", made, r.Table, r.Code)
+	case model.Classify:
+		fmt.Fprintf(a.out, "%s: %s has the classes of %d images with their probabilities, and the latent codes, %d numbers each\n", out, r.Table, r.Images, r.Code)
+	default:
+		fmt.Fprintf(a.out, "%s, mean squared error %s; %s has the latent codes, %d numbers each\n", made, number(r.Error), r.Table, r.Code)
+	}
 	return nil
 }
 

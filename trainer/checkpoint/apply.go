@@ -31,7 +31,8 @@ type Applied struct {
 	Pictures                int      // files that were written beside Table
 	Table                   string   // name of the CSV file
 	Code                    int      // numbers in the latent code of an image
-	Error                   float64  // mean squared error of the reconstructions, pixels in [0, 1]
+	Task                    string   // what the model does: "segment", "classify", or a task of an autoencoder
+	Error                   float64  // of an autoencoder, the mean squared error of its pictures, pixels in [0, 1]
 }
 
 // ApplyError lists everything that keeps images from being used.
@@ -46,8 +47,8 @@ func (e *ApplyError) Error() string {
 }
 
 // Apply runs the model of the bundle in dir on images from files, PNG or JPEG, and on those in and below folders, and
-// writes what it makes of them to the folder out, which is new or empty: for an autoencoder a PNG for each image and a table
-// codes.csv with the squared error and the latent code of each. Images of another size than the model's are cropped and
+// writes what it makes of them to the folder out, which is new or empty: a PNG for each image, and a table with the latent
+// code of each and more by the kind of model ([presenterOf]). Images of another size than the model's are cropped and
 // resized as [dataset.Fit] says. The bundle's files are checked first. Everything that is wrong with the images is one
 // [ApplyError]; after any error out is as it was.
 func Apply(ctx context.Context, dir string, images []string, out string) (Applied, error) {
@@ -70,7 +71,7 @@ func apply(ctx context.Context, dir string, images []string, out string) (r Appl
 	if err != nil {
 		return r, err
 	}
-	files, _, err := manifest.checkFiles(dir, modelFile, encoderFile)
+	files, _, err := manifest.checkFiles(dir, modelFile, encoderFile, weightsFile)
 	if err != nil {
 		return r, err
 	}
@@ -86,7 +87,11 @@ func apply(ctx context.Context, dir string, images []string, out string) (r Appl
 		return r, fmt.Errorf("its models take %v and %v, which are no images", model.input, encoder.input)
 	}
 	r.Channels, r.Height, r.Width = model.input[0], model.input[1], model.input[2]
-	show, err := presenterOf(model)
+	c, _, err := DecodeModel(files[weightsFile])
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", weightsFile, err)
+	}
+	show, err := presenterOf(c, model)
 	if err != nil {
 		return r, err
 	}
@@ -133,34 +138,6 @@ func emptyTarget(out string) (target, error) {
 		return target{}, fmt.Errorf("the folder %s is not empty, and what is in it is left alone: name a new one with -o", out)
 	}
 	return target{path: path, there: empty}, nil
-}
-
-// presenter says what becomes of a model's output for one image: the cells of a table whose columns it names, and a
-// picture, and how wrong it is. Each kind of model has one, told by the shape of what it makes: a new kind of bundle is a case here.
-type presenter struct {
-	table   string
-	columns []string
-	show    func(input, output []float32) (cells []string, picture image.Image, wrong float64, err error)
-}
-
-func presenterOf(m *Model) (presenter, error) {
-	if slices.Equal(m.input, m.output) {
-		return reconstruction(m.input), nil
-	}
-	return presenter{}, fmt.Errorf("its model makes %v of an image of %v: only models that make images of images, autoencoders, can be applied so far", m.output, m.input)
-}
-
-// reconstruction shows the image that an autoencoder makes, with its squared error against the one that went in.
-func reconstruction(shape []int) presenter {
-	return presenter{table: "codes.csv", columns: []string{"mse"}, show: func(input, output []float32) ([]string, image.Image, float64, error) {
-		sum := 0.0
-		for i, v := range output {
-			d := float64(min(max(v, 0), 1)) - float64(input[i])
-			sum += d * d
-		}
-		mse := sum / float64(len(output))
-		return []string{strconv.FormatFloat(mse, 'g', 6, 64)}, still(output, shape[0], shape[1], shape[2]), mse, nil
-	}}
 }
 
 // still is an image out of values in [0, 1], (C, H, W).
@@ -319,7 +296,7 @@ func (r *Applied) read(ctx context.Context, list []source) ([]float32, error) {
 // run makes the table and the pictures.
 func (r *Applied) run(ctx context.Context, model, encoder *Model, show presenter, list []source, inputs []float32, made map[string][]byte) error {
 	const chunk = 256 // images whose results lie in memory as floats
-	r.Images, r.Table = len(list), show.table
+	r.Images, r.Table, r.Task = len(list), show.table, show.task
 	in, to, code := model.sizes[0], model.sizes[len(model.steps)], encoder.sizes[len(encoder.steps)]
 	r.Code = code
 	var text bytes.Buffer
@@ -343,10 +320,7 @@ func (r *Applied) run(ctx context.Context, model, encoder *Model, show presenter
 		}
 		for i, s := range list[at : at+n] {
 			input, output := inputs[(at+i)*in:][:in], outputs[i*to:][:to]
-			cells, picture, wrong, err := show.show(input, output)
-			if err != nil {
-				return fmt.Errorf("%s: %w", s.path, err)
-			}
+			cells, picture, wrong := show.show(input, output)
 			row := append([]string{s.path, s.name}, cells...)
 			if picture == nil {
 				row[1] = ""

@@ -18,8 +18,10 @@ import (
 	"strings"
 	"testing"
 
+	"sweep/trainer"
 	"sweep/trainer/checkpoint"
 	"sweep/trainer/dataset"
+	"sweep/trainer/model"
 )
 
 // savePNG writes image i of a set.
@@ -182,8 +184,85 @@ func TestApply(t *testing.T) {
 		text, err := json.Marshal(m)
 		must(t, err)
 		must(t, os.WriteFile(filepath.Join(odd, "MANIFEST.json"), text, 0o644))
-		if _, err := checkpoint.Apply(t.Context(), odd, []string{at("one.png")}, at("x")); err == nil || !strings.Contains(err.Error(), "only models that make images of images") {
+		if _, err := checkpoint.Apply(t.Context(), odd, []string{at("one.png")}, at("x")); err == nil || !strings.Contains(err.Error(), "it is not known here what that means") {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// TestApplyOnLabels compares what a segmentation and a classifier say of images with what the engine took them for.
+func TestApplyOnLabels(t *testing.T) {
+	for _, task := range onLabels {
+		t.Run(task, func(t *testing.T) {
+			root := t.TempDir()
+			dir, out := filepath.Join(root, "best"), filepath.Join(root, "out")
+			b := labelled(t, task)
+			exported(t, dir, b)
+			for i := range bundleImages {
+				savePNG(t, filepath.Join(root, "in", fmt.Sprintf("%02d.png", i)), b.Test, i)
+			}
+			r, err := checkpoint.Apply(t.Context(), dir, []string{filepath.Join(root, "in")}, out)
+			must(t, err)
+			rows, err := csv.NewReader(strings.NewReader(string(read(t, out, r.Table)))).ReadAll()
+			must(t, err)
+			classes := len(b.Test.Classes)
+			if task == model.Segment {
+				classes = len(b.Test.MaskClasses)
+			}
+			if r.Task != task || r.Images != bundleImages || len(rows) != bundleImages+1 || r.Code != 8 {
+				t.Fatalf("applied: %+v, %d rows", r, len(rows))
+			}
+			differ := 0
+			for i, row := range rows[1:] {
+				first := 2 // column of the classes' numbers
+				if task == model.Classify {
+					first = 3
+					if row[1] != "" || row[2] != strconv.Itoa(int(b.Classes[i])) {
+						t.Errorf("image %d: picture %q, class %s, want %d", i, row[1], row[2], b.Classes[i])
+					}
+				}
+				if len(row) != first+classes+8 {
+					t.Fatalf("%d cells, want %d", len(row), first+classes+8)
+				}
+				sum, top := 0.0, 0
+				numbers := make([]float64, classes)
+				for k := range numbers {
+					numbers[k], err = strconv.ParseFloat(row[first+k], 64)
+					must(t, err)
+					if sum += numbers[k]; numbers[k] > numbers[top] {
+						top = k
+					}
+				}
+				if math.Abs(sum-1) > 1e-4 {
+					t.Errorf("image %d: the numbers of the classes add up to %v", i, sum)
+				}
+				if task == model.Classify {
+					if top != int(b.Classes[i]) {
+						t.Errorf("image %d: the most likely class is %d, want %d", i, top, b.Classes[i])
+					}
+					continue
+				}
+				img, err := png.Decode(strings.NewReader(string(read(t, out, row[1]))))
+				must(t, err)
+				counts := make([]float64, classes)
+				for k := range 1024 {
+					class := b.Classes[i*1024+k]
+					counts[class] += 1.0 / 1024
+					want := trainer.ClassColour(int(class))
+					if got := color.NRGBAModel.Convert(img.At(k%32, k/32)).(color.NRGBA); got != (color.NRGBA{want[0], want[1], want[2], 255}) {
+						differ++
+					}
+				}
+				for k := range counts {
+					if math.Abs(counts[k]-numbers[k]) > 0.01 {
+						t.Errorf("image %d: the share of class %d is %v, want %v", i, k, numbers[k], counts[k])
+					}
+				}
+			}
+			// Two classes may be so near to one another that rounding decides.
+			if differ > bundleImages*1024/200 {
+				t.Errorf("%d pixels have the colour of another class than the engine took them for", differ)
+			}
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // flopPerImage of a training step of the reference network: 6.75 MFLOP forward, the same again for each of the two
@@ -19,7 +20,6 @@ type peer struct{ key, interpreter, script string }
 func (b *bench) peerPrograms() []peer {
 	list := []peer{{"the older PyTorch", b.torch, "torch_peer.py"}}
 	if b.peers == "" {
-		fmt.Println("No folder of peers is named (-peers), so the newest PyTorch, TensorFlow and JAX are left out.")
 		return list
 	}
 	for _, p := range []peer{{"PyTorch", "torch", "torch_peer.py"}, {"TensorFlow", "tf", "keras_peer.py"}, {"JAX", "jax", "jax_peer.py"}} {
@@ -45,10 +45,13 @@ func (b *bench) reference() error {
 		return err
 	}
 	all := []*contender{loop, ours}
+	if b.peers == "" {
+		fmt.Printf("\nNo folder of peers is named (-peers), so the newest PyTorch, TensorFlow and JAX are left out.\n")
+	}
 	for _, p := range b.peerPrograms() {
 		c, err := b.start(true, p.interpreter, p.line()...)
 		if err != nil {
-			fmt.Printf("%s is left out: %v\n", p.key, err)
+			fmt.Printf("\n%s is left out: %v\n", p.key, err)
 			continue
 		}
 		b.modes[p.key] = c.mode
@@ -96,8 +99,7 @@ func (b *bench) variations() error {
 	} {
 		ours, err := b.start(true, b.ours, "-turns", "-"+v.flag, v.value)
 		if err != nil {
-			fmt.Printf("%s is left out: %v\n", v.name, err)
-			continue
+			return fmt.Errorf("%s: %w", v.name, err)
 		}
 		theirs, err := b.start(true, p.interpreter, p.line("--"+v.flag, v.value)...)
 		if err != nil {
@@ -146,7 +148,7 @@ func (b *bench) scaling() error {
 // one way that was the fastest (the older PyTorch as it comes where no table before has told).
 func (b *bench) memory() error {
 	fmt.Printf("\n### Memory of a process with one trial, 2,048 images\n\n| process | MiB | sweep takes of it |\n| --- | --- | --- |\n")
-	var ours float64
+	var missing []string
 	measure := func(program string, args ...string) (*contender, float64, error) {
 		c, err := b.start(true, program, args...)
 		if err != nil {
@@ -176,11 +178,12 @@ func (b *bench) memory() error {
 		}
 		c, mib, err := measure(p.interpreter, p.line("--mode", mode)...)
 		if err != nil {
-			fmt.Printf("%s is left out: %v\n", p.key, err)
+			missing = append(missing, fmt.Sprintf("\n%s is left out: %v\n", p.key, err))
 			continue
 		}
 		fmt.Printf("| %s, %s | %.0f | %.2f |\n", c.name, mode, mib, ours/mib)
 	}
+	fmt.Print(strings.Join(missing, ""))
 	return nil
 }
 

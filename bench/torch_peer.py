@@ -3,8 +3,11 @@
 The images lie in memory as bytes and a batch is gathered and scaled in each step, as ours is.
 """
 
+import os
+
 import peer
 
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of compilers on one core takes minutes to start
 a = peer.flags()
 
 import torch

@@ -13,12 +13,18 @@ import (
 // gradients, less the gradient of the images, which nobody needs. bench/profile counts it from the plan.
 const flopPerImage = 19.4e6
 
+// The peer of the variations, and PyTorch's way to run a step without any further word.
+const (
+	olderPyTorch = "the older PyTorch"
+	asItComes    = "eager"
+)
+
 // peer is a program to compare with.
 type peer struct{ key, interpreter, script string }
 
 // peerPrograms are the older PyTorch, then the newest peers.
 func (b *bench) peerPrograms() []peer {
-	list := []peer{{"the older PyTorch", b.torch, "torch_peer.py"}}
+	list := []peer{{olderPyTorch, b.torch, "torch_peer.py"}}
 	if b.peers == "" {
 		return list
 	}
@@ -56,6 +62,13 @@ func (b *bench) reference() error {
 		}
 		b.modes[p.key] = c.mode
 		all = append(all, c)
+		if p.key == olderPyTorch && c.mode != asItComes { // the figure that everybody else gets
+			plain, err := b.start(true, p.interpreter, p.line("--mode", asItComes)...)
+			if err != nil {
+				return err
+			}
+			all = append(all, plain)
+		}
 	}
 	rates, err := race(all, b.rounds, b.seconds)
 	if err != nil {
@@ -174,7 +187,7 @@ func (b *bench) memory() error {
 			if p.script != "torch_peer.py" {
 				continue
 			}
-			mode = "eager"
+			mode = asItComes
 		}
 		c, mib, err := measure(p.interpreter, p.line("--mode", mode)...)
 		if err != nil {

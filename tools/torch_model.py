@@ -46,7 +46,7 @@ def kind(name):
     last = layer.split(".")[-1]
     if last.startswith("convt"):
         return "convt"
-    if last.startswith(("conv", "res")):
+    if last.startswith(("conv", "res")) or ".attn." in layer:
         return "conv"
     return "dense"
 
@@ -128,10 +128,9 @@ class Network(nn.Module):
         if self.variant != "attention":
             return x
         n, c, h, w = x.shape
-        tokens = x.flatten(2).transpose(1, 2)
-        q, k, v = (self.linear("enc.attn." + letter, tokens) for letter in "qkv")
+        q, k, v = (self.conv("enc.attn." + letter, x).flatten(2).transpose(1, 2) for letter in "qkv")
         mixed = torch.softmax(q @ k.transpose(1, 2) / c**0.5, dim=-1) @ v
-        return x + self.linear("enc.attn.o", mixed).transpose(1, 2).reshape(n, c, h, w)
+        return x + self.conv("enc.attn.o", mixed.transpose(1, 2).reshape(n, c, h, w))
 
     def encoder(self, x):
         """The deepest map, and of each stage its pooled map and the places that the pooling took."""
@@ -140,8 +139,11 @@ class Network(nn.Module):
         x = F.pad(x, (0, -w % m, 0, -h % m))
         pooled, places = [], []
         for i in range(self.depth):
-            x = self.act(self.normalise(f"enc.norm{i}", self.conv(f"enc.conv{i}", x)))
-            x, place = F.max_pool2d(x, 2, return_indices=True)
+            x = self.normalise(f"enc.norm{i}", self.conv(f"enc.conv{i}", x))
+            # Places before the activation do not hang on the ties of a rectifier's zeros.
+            first = self.variant == "segnet"
+            x, place = F.max_pool2d(x if first else self.act(x), 2, return_indices=True)
+            x = self.act(x) if first else x
             x = self.residual(f"enc.res{i}", x)
             pooled.append(x)
             places.append(place)

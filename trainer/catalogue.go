@@ -73,8 +73,8 @@ func declarations() []study.Declaration {
 		number("dropout_conv", 0.95, 0, "share of values that a step drops after each stage of convolutions"),
 		number("dropout_dense", 0.95, 0, "share of values that a step drops before the code's dense layer and after the decoder's"),
 		words("flip", "none", []string{"none", "horizontal"}, nil, "horizontal: an epoch turns half of the training images left to right"),
-		words("variant", "plain", []string{"plain"},
-			[]string{"denoising", "variational", "skip", "residual", "segnet", "attention"}, "the kind of autoencoder"),
+		words("variant", "plain", []string{"plain", model.Skip, model.Residual, model.SegNet, model.Attention},
+			[]string{"denoising", "variational"}, "the kind of autoencoder"),
 		words("task", "reconstruct", []string{"reconstruct", model.Segment},
 			[]string{"inpaint", "superresolve"}, "what the network is trained to do; segment, on data with masks: the class of each pixel, by cross-entropy"),
 	}
@@ -153,6 +153,7 @@ func Decode(p study.Params) (Config, error) {
 			SSIMWeight:       float("ssim_weight"),
 			Init:             word("init"),
 			Norm:             word("norm"),
+			Variant:          word("variant"),
 			Task:             word("task"),
 			DropoutConv:      float("dropout_conv"),
 			DropoutDense:     float("dropout_dense"),

@@ -43,7 +43,7 @@ func TestDecode(t *testing.T) {
 	base := trainer.Config{
 		Config: model.Config{
 			Depth: 3, Filters: []int{16, 32, 64, 128, 256}, Kernel: 3, Upsample: "k2", Latent: 128,
-			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto", Task: "reconstruct", Norm: "none",
+			Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", SSIMWeight: 0.5, Init: "auto", Task: "reconstruct", Norm: "none", Variant: "plain",
 		},
 		Batch: 64, LR: 0.001, Schedule: "constant", Optimizer: "adam", Momentum: 0.9, Flip: "none", Patience: 5,
 	}
@@ -67,11 +67,12 @@ func TestDecode(t *testing.T) {
 	got, err = trainer.Decode(study.Params{
 		"lr": int64(1), "batch": int64(32), "latent": 64.0, "loss": "mse+ssim", "ssim_weight": 0.25, "patience": int64(0),
 		"filters": []any{int64(4), int64(8)}, "depth": int64(2), "kernel": int64(5), "warmup_epochs": int64(2),
-		"weight_decay": int64(0), "momentum": 0.9, "schedule": "cosine",
+		"weight_decay": int64(0), "momentum": 0.9, "schedule": "cosine", "variant": "segnet",
 	})
 	want := base
 	want.LR, want.Batch, want.Latent, want.Loss, want.SSIMWeight, want.Patience = 1, 32, 64, "mse+ssim", 0.25, 0
 	want.Filters, want.Depth, want.Kernel, want.WarmupEpochs, want.Schedule = []int{4, 8}, 2, 5, 2, "cosine"
+	want.Variant = "segnet"
 	if err != nil || !cmp.Equal(got, want) {
 		t.Fatalf("given: %v\n%s", err, cmp.Diff(want, got))
 	}

@@ -56,6 +56,16 @@ func torchCases() map[string]model.Config {
 		"layer norm, k3, tanh, padded": with(func(c *model.Config) {
 			c.Norm, c.Upsample, c.Activation, c.Channels, c.Height, c.Width = "layer", "k3", "tanh", 1, 28, 30
 		}),
+		"skip, batch norm":              with(func(c *model.Config) { c.Variant, c.Norm = "skip", "batch" }),
+		"skip, leaky, padded":           with(func(c *model.Config) { c.Variant, c.Activation, c.Height, c.Depth = "skip", "leaky_relu", 19, 2 }),
+		"residual":                      with(func(c *model.Config) { c.Variant, c.Depth = "residual", 2 }),
+		"residual, layer norm, tanh":    with(func(c *model.Config) { c.Variant, c.Norm, c.Activation, c.Depth = "residual", "layer", "tanh", 2 }),
+		"segnet, gelu":                  with(func(c *model.Config) { c.Variant, c.Activation = "segnet", "gelu" }),
+		"segnet, batch norm, odd sides": with(func(c *model.Config) { c.Variant, c.Norm, c.Height, c.Width, c.Depth = "segnet", "batch", 21, 30, 2 }),
+		"attention":                     with(func(c *model.Config) { c.Variant, c.Latent = "attention", 5 }),
+		"attention among 240, tanh": with(func(c *model.Config) {
+			c.Variant, c.Depth, c.Activation, c.Height, c.Width = "attention", 1, "tanh", 23, 40
+		}),
 		"sigmoid, no output activation": with(func(c *model.Config) { c.Activation, c.OutputActivation, c.Latent = "sigmoid", "none", 17 }),
 	}
 }
@@ -189,6 +199,10 @@ func compareTorch(t *testing.T, c model.Config, kernels string, pixels []byte, t
 	}
 	near(t, "loss", []float32{float32(sums.Loss)}, take(1), torchOutputs)
 	for i, d := range layout.Weights {
+		if d.Name == "enc.attn.k.bias" {
+			take(layout.Sizes[i]) // a softmax does not see what all scores of a row have in common: rounding is left
+			continue
+		}
 		if !d.Buffer {
 			near(t, "gradient of "+d.Name, layout.Of(g, i), take(layout.Sizes[i]), torchGradients)
 		}

@@ -96,8 +96,12 @@ const MaxValues = 1 << 28
 // "enc.conv{i}.bias" (out); "enc.dense.weight" (Hp·Wp·C, Latent), its bias; "dec.dense.weight" (Latent, Hp·Wp·C), its bias;
 // for i = Depth-1 … 0 "dec.convt{i}.weight" (in, 2, 2, out), or (in, 3, 3, out) of k3, its bias. With a norm "enc.norm{i}.scale" and ".shift"
 // (out) stand in the place of "enc.conv{i}.bias", those of "dec.norm{i}" in that of "dec.convt{i}.bias" but for i = 0; the
-// buffers of a batch norm are its ".mean" and ".var". Images are NHWC; a flattened code map is in
-// (h, w, c) order.
+// buffers of a batch norm are its ".mean" and ".var".
+//
+// The variant residual has "enc.res{i}a" and "enc.res{i}b" (Kernel, Kernel, C, C) behind each stage of the encoder and
+// "dec.res{i}a", "dec.res{i}b" before each of the decoder, with a norm called "enc.res{i}a.norm" and so on; segnet has
+// "dec.conv{i}" (Kernel, Kernel, in, out) for the transposed convolutions; attention "enc.attn.q", ".k", ".v" and ".o"
+// (1, 1, C, C) before the dense layers. Images are NHWC; a flattened code map is in (h, w, c) order.
 func (c Config) Weights() []Weight {
 	var trained, buffers []Weight
 	for _, l := range c.Layers() {

@@ -133,6 +133,28 @@ func TestPlanOfBranchingGraphs(t *testing.T) {
 	}
 }
 
+func TestBranchesDoNotAllocate(t *testing.T) {
+	for _, variant := range []string{"skip", "residual", "segnet", "attention"} {
+		c := config(func(c *model.Config) { c.Variant = variant })
+		p, err := plan.Training(build(t, c, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := images(c, 4)
+		for _, name := range kernel.Names() {
+			e := plan.NewExec(p, kernels(t, name), new(plan.Arena))
+			w, g, b := block(p.Layout, weights(c)), p.Layout.NewBlock(), plan.Batch{Pixels: set.Pixels, Images: []int{3, 1, 0}}
+			if n := testing.AllocsPerRun(3, func() {
+				if _, err := e.Run(w, g, b); err != nil {
+					t.Fatal(err)
+				}
+			}); n != 0 {
+				t.Errorf("%s on %s: a run allocates %g times", variant, name, n)
+			}
+		}
+	}
+}
+
 // Two arrays whose gradients are one node would be written once.
 func TestOneGradientForTwoWeightsIsRefused(t *testing.T) {
 	net := branched(t, 2, func(h *hand, x *G.Node) *G.Node {

@@ -47,6 +47,13 @@ var randomCases = []struct {
 	{"dropout, variational, denoising an odd code", func(c *model.Config) {
 		c.Variant, c.Beta, c.DropoutConv, c.DropoutDense, c.Latent = "variational", 4, 0.3, 0.3, 5
 	}},
+	{"skip, dropout, inpaint", func(c *model.Config) {
+		c.Variant, c.Task, c.DropoutConv, c.DropoutDense = "skip", "inpaint", 0.3, 0.2
+	}},
+	{"residual, dropout", func(c *model.Config) { c.Variant, c.DropoutConv, c.DropoutDense = "residual", 0.3, 0.2 }},
+	{"segnet, dropout, superresolve, odd sides", func(c *model.Config) {
+		c.Variant, c.Task, c.DropoutConv, c.Height, c.Width = "segnet", "superresolve", 0.3, 13, 15
+	}},
 	{"variational, no beta", func(c *model.Config) { c.Variant, c.Latent = "variational", 1 }},
 	{"variational, inpaint", func(c *model.Config) {
 		c.Variant, c.Beta, c.Task, c.Depth, c.Height = "variational", 4, "inpaint", 1, 14

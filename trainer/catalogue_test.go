@@ -89,7 +89,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"even kernel", study.Params{"kernel": int64(4)}, "odd numbers from 1 to 7"},
 		{"half a batch", study.Params{"batch": 1.5}, "whole numbers from 1 to 1024"},
 		{"text for a number", study.Params{"latent": "many"}, "not a number"},
-		{"later word", study.Params{"variant": "segnet"}, "not built yet"},
+		{"later word", study.Params{"task": "inpaint"}, "not built yet"},
 		{"decay of adam", study.Params{"weight_decay": 0.1}, "no meaning where optimizer is adam, only with adamw or sgd"},
 		{"wrong word", study.Params{"loss": "huber"}, "one of mse, mae, mse+ssim"},
 		{"all dropped", study.Params{"dropout_conv": 1.0}, "from 0 to 0.95"},

@@ -18,6 +18,10 @@ type Spec struct {
 	Retries     int        `json:"retries"` // further attempts after ones that failed by themselves
 	// KeepCheckpoints is for how many of the best finished trials the weights are kept.
 	KeepCheckpoints int `json:"keep_checkpoints"`
+	// InitFrom names trained weights that trials start from: STUDY/NUMBER, a bundle's folder or a file. InitDigest is the
+	// SHA-256 of the model file that this was when the study was created. Empty: trials start from random weights.
+	InitFrom   string `json:"init_from,omitempty"`
+	InitDigest string `json:"init_digest,omitempty"`
 }
 
 // DataSpec names the data of a sweep: the first of Names that can be had, and how many images of its training files

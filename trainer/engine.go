@@ -28,6 +28,10 @@ type Config struct {
 	Seed         uint64  // of the study
 	Replicate    int
 
+	// Start are trained weights of another network. An array that has the name and shape of one of them starts as that,
+	// not at random; there is at least one, unless Start is empty. See [Fit].
+	Start []Tensor
+
 	Train, Validation *dataset.Images
 }
 

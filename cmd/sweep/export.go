@@ -83,7 +83,7 @@ func (a *app) export(ctx context.Context, name string, trial int, dir string) er
 	}
 	b := checkpoint.Bundle{
 		Study: s.Name, Trial: d.Number, Objective: s.Spec.Objective, Params: d.Params, Data: s.Data, Train: s.Spec.Data.Train,
-		Validate: s.Spec.Data.Validation, Epochs: s.Spec.Epochs, Seed: s.Spec.Seed, Model: model, Metrics: d.Metrics,
+		Validate: s.Spec.Data.Validation, Epochs: s.Spec.Epochs, Seed: s.Spec.Seed, InitFrom: s.Spec.InitFrom, InitDigest: s.Spec.InitDigest, Model: model, Metrics: d.Metrics,
 		Curves:   chart.CurvesSVG(fmt.Sprintf("%s, trial %d", s.Name, d.Number), panels(d.History)),
 		Versions: map[string]string{"sweep": version, "commit": commit()},
 	}

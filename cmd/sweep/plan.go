@@ -107,7 +107,7 @@ func (a *app) secondsPerImage(ctx context.Context, s study.Spec, e trainer.Engin
 	if h, w, c := a.shape(s.Data); h != train.Height || w != train.Width || c != train.Channels {
 		train, validation = train.Resized(h, w, c), validation.Resized(h, w, c)
 	}
-	configure := configurerOf(s.Trainer, train, validation)
+	configure := configurerOf(s.Trainer, train, validation, nil)
 	total := 0.0
 	for i := range planSamples {
 		params, err := smp.Sample(ctx, study.Ask{Number: i, Seed: s.Seed, Space: s.Space, Objective: s.Objective})

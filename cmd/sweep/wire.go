@@ -95,6 +95,13 @@ func (a *app) ensureStudy(ctx context.Context, db *storage.DB, s study.Spec, fil
 		return st, nil, fmt.Errorf("the images of %s are not those that study %s was created with (%.12s, now %.12s): point --data to those, or start another study with --name",
 			st.Data.Name, st.Name, st.Data.Fingerprint, print)
 	}
+	from, err := a.startOf(ctx, db, st.Spec)
+	if err != nil {
+		return st, nil, err
+	}
+	if err := from.unchanged(st); err != nil {
+		return st, nil, err
+	}
 	if f.set("trials") && f.trials > st.Spec.RunCap {
 		if err := db.SetRunCap(ctx, st.ID, f.trials); err != nil {
 			return st, nil, err
@@ -128,9 +135,23 @@ func (a *app) createStudy(ctx context.Context, db *storage.DB, s study.Spec, f r
 	if err != nil {
 		return study.Study{}, nil, err
 	}
-	train, _, err := source.Split(s.Seed, s.Data.Train, s.Data.Validation)
+	train, validation, err := source.Split(s.Seed, s.Data.Train, s.Data.Validation)
 	if err != nil {
 		return study.Study{}, nil, err
+	}
+	from, err := a.startOf(ctx, db, s)
+	if err != nil {
+		return study.Study{}, nil, err
+	}
+	if from != nil {
+		fit, err := from.fits(ctx, s, train, validation)
+		if err != nil {
+			return study.Study{}, nil, err
+		}
+		if fit != "" {
+			note += "\n" + fit
+		}
+		s.InitDigest = from.digest
 	}
 	if err := trainer.Needs(s, source.Name(), train); err != nil {
 		return study.Study{}, nil, err
@@ -174,7 +195,14 @@ func (a *app) assemble(ctx context.Context, db *storage.DB, s study.Study, sourc
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	configure, err := configurer(s, source)
+	from, err := a.startOf(ctx, db, s.Spec)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := from.unchanged(s); err != nil { // since a moment ago
+		return nil, nil, nil, err
+	}
+	configure, err := configurer(s, source, from)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -193,16 +221,16 @@ func (a *app) assemble(ctx context.Context, db *storage.DB, s study.Study, sourc
 }
 
 // configurer decodes grants of a study onto its data.
-func configurer(s study.Study, source dataset.Source) (func(study.Grant) (trainer.Config, error), error) {
+func configurer(s study.Study, source dataset.Source, from *start) (func(study.Grant) (trainer.Config, error), error) {
 	train, validation, err := source.Split(s.Spec.Seed, s.Spec.Data.Train, s.Spec.Data.Validation)
 	if err != nil {
 		return nil, err
 	}
-	return configurerOf(s.Spec.Trainer, train, validation), nil
+	return configurerOf(s.Spec.Trainer, train, validation, from), nil
 }
 
-// configurerOf decodes grants of the trainer called name onto images.
-func configurerOf(name string, train, validation *dataset.Images) func(study.Grant) (trainer.Config, error) {
+// configurerOf decodes grants of the trainer called name onto images, and onto what they start from, if that is not nil.
+func configurerOf(name string, train, validation *dataset.Images, from *start) func(study.Grant) (trainer.Config, error) {
 	return func(g study.Grant) (trainer.Config, error) {
 		c, err := trainer.DecodeFor(name, g.Params)
 		if err != nil {
@@ -210,6 +238,9 @@ func configurerOf(name string, train, validation *dataset.Images) func(study.Gra
 		}
 		c.Use(train, validation)
 		c.Epochs, c.Seed, c.Replicate = g.Spec.Epochs, g.Spec.Seed, g.Replicate
+		if from != nil {
+			c.Start = from.weights
+		}
 		return c, c.Check()
 	}
 }

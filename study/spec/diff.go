@@ -61,6 +61,13 @@ func Diff(a, b study.Spec) []string {
 	differ("sweep.pruner", pruner(a.Pruner), pruner(b.Pruner))
 	differ("sweep.retries", fmt.Sprint(a.Retries), fmt.Sprint(b.Retries))
 	differ("sweep.keep_checkpoints", fmt.Sprint(a.KeepCheckpoints), fmt.Sprint(b.KeepCheckpoints))
+	from := func(s string) string {
+		if s == "" {
+			return "none"
+		}
+		return text(s)
+	}
+	differ("sweep.init_from", from(a.InitFrom), from(b.InitFrom))
 	return out
 }
 

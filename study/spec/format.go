@@ -55,6 +55,9 @@ func Format(s study.Spec) []byte {
 	line("  workers: %d", s.Workers)
 	line("  retries: %d", s.Retries)
 	line("  keep_checkpoints: %d", s.KeepCheckpoints)
+	if s.InitFrom != "" {
+		line("  init_from: %s", text(s.InitFrom))
+	}
 	return b.Bytes()
 }
 

@@ -12,7 +12,7 @@ import (
 
 var dataKeys = []string{"name", "train", "validation", "size"}
 
-var sweepKeys = []string{"trainer", "data", "epochs", "seed", "pruner", "workers", "retries", "keep_checkpoints"}
+var sweepKeys = []string{"trainer", "data", "epochs", "seed", "pruner", "workers", "retries", "keep_checkpoints", "init_from"}
 
 // sweep reads the one key that is not W&B's.
 func (p *parser) sweep(e entry) {
@@ -41,6 +41,13 @@ func (p *parser) sweep(e entry) {
 	p.count(m, "workers", "the trials at once (0: one a core)", 0, &p.spec.Workers)
 	p.count(m, "retries", "the further attempts after a failure", 0, &p.spec.Retries)
 	p.count(m, "keep_checkpoints", "the best trials whose weights are kept", 0, &p.spec.KeepCheckpoints)
+	if f, ok := m["init_from"]; ok {
+		from, ok := p.text(f, "init_from", 4096)
+		if ok && strings.TrimSpace(from) == "" {
+			p.fail(f.value, "init_from is empty: name a trial as STUDY/NUMBER, an exported folder or its model.safetensors")
+		}
+		p.spec.InitFrom = from
+	}
 	if q, ok := m["pruner"]; ok {
 		p.pruner(q)
 	}

@@ -34,6 +34,8 @@ type Bundle struct {
 	Validate  int // images validated on
 	Epochs    int // of the sweep file
 	Seed      uint64
+	// InitFrom names the weights that the trial started from, InitDigest is their file's SHA-256; empty: random ones.
+	InitFrom, InitDigest string
 
 	// Model is the trial's best weights as [EncodeModel] wrote them.
 	Model []byte
@@ -116,7 +118,7 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 	if err := b.check(c); err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{weightsFile: b.Model, curvesFile: b.Curves}
+	files := map[string][]byte{WeightsFile: b.Model, curvesFile: b.Curves}
 	if files[modelFile], files[encoderFile], err = ONNX(c, weights); err != nil {
 		return nil, err
 	}

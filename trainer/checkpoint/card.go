@@ -39,6 +39,9 @@ func (b Bundle) config(c model.Config) []byte {
 	line("  data: {name: %s, train: %d, validation: %d%s}", quoted(b.Data.Name), b.Train, b.Validate, resized)
 	line("  epochs: %d", b.Epochs)
 	line("  seed: %d", b.Seed)
+	if b.InitFrom != "" {
+		line("  init_from: %s # SHA-256 %s", quoted(b.InitFrom), b.InitDigest)
+	}
 	return []byte(s.String())
 }
 
@@ -125,6 +128,9 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 		best = "highest"
 	}
 	line("- At most %d epochs; the weights are those of the epoch with the %s %s.", b.Epochs, best, b.Objective.Name)
+	if b.InitFrom != "" {
+		line("- Training began with the weights %s (SHA-256 `%s`), as far as they fitted.", b.InitFrom, b.InitDigest)
+	}
 	line("- Parameters: %s.", b.parameters())
 	line("- `sweep run %s` trains it again.", configFile)
 	line("")
@@ -142,7 +148,7 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	line("```")
 	line("")
 	line("`%s` holds the same weights for any reader of the format: convolutions as (y, x, in, out), transposed ones as (in, y, x, out), "+
-		"dense layers as (in, out), a map flattened as (y, x, channel).", weightsFile)
+		"dense layers as (in, out), a map flattened as (y, x, channel).", WeightsFile)
 	return []byte(s.String())
 }
 

@@ -23,7 +23,6 @@ const (
 	manifestFile        = "MANIFEST.json"
 	modelFile           = "model.onnx"
 	encoderFile         = "encoder.onnx"
-	weightsFile         = "model.safetensors"
 	configFile          = "config.yaml"
 	metricsFile         = "metrics.json"
 	samplesFile         = "samples.png"
@@ -34,9 +33,12 @@ const (
 
 func bundleFiles() []string {
 	return []string{
-		modelFile, encoderFile, weightsFile, configFile, metricsFile, samplesFile, reconstructionsFile, curvesFile, cardFile,
+		modelFile, encoderFile, WeightsFile, configFile, metricsFile, samplesFile, reconstructionsFile, curvesFile, cardFile,
 	}
 }
+
+// WeightsFile is the file of a bundle that holds the network's weights: see [DecodeModel].
+const WeightsFile = "model.safetensors"
 
 const bundleFormat = "sweep bundle 1"
 

@@ -56,7 +56,7 @@ func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Sour
 		return r, err
 	}
 	var files map[string][]byte
-	if files, r.Bytes, err = r.Manifest.checkFiles(dir, modelFile, encoderFile, weightsFile, metricsFile); err != nil {
+	if files, r.Bytes, err = r.Manifest.checkFiles(dir, modelFile, encoderFile, WeightsFile, metricsFile); err != nil {
 		return r, err
 	}
 	c, err := sameNetwork(files)
@@ -92,20 +92,20 @@ func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Sour
 
 // sameNetwork makes both models again from the weights.
 func sameNetwork(files map[string][]byte) (model.Config, error) {
-	c, weights, err := DecodeModel(files[weightsFile])
+	c, weights, err := DecodeModel(files[WeightsFile])
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", weightsFile, err)
+		return c, fmt.Errorf("%s: %w", WeightsFile, err)
 	}
 	autoencoder, encoder, err := ONNX(c, weights)
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", weightsFile, err)
+		return c, fmt.Errorf("%s: %w", WeightsFile, err)
 	}
 	for _, f := range []struct {
 		name string
 		want []byte
 	}{{modelFile, autoencoder}, {encoderFile, encoder}} {
 		if !bytes.Equal(files[f.name], f.want) {
-			return c, fmt.Errorf("%s is not the network of %s as this sweep writes it", f.name, weightsFile)
+			return c, fmt.Errorf("%s is not the network of %s as this sweep writes it", f.name, WeightsFile)
 		}
 	}
 	return c, nil

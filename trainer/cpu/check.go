@@ -56,6 +56,9 @@ func check(c trainer.Config) error {
 	if c.WeightDecay != 0 && (c.Optimizer == "" || c.Optimizer == "adam") {
 		bad("weight_decay %g has no meaning for the optimizer adam; use adamw, or l2 for a penalty", c.WeightDecay)
 	}
+	if len(c.Start) > 0 && c.Config.Check() == nil {
+		errs = append(errs, trainer.Fits(c.Config, c.Start))
+	}
 	errs = append(errs, fits(c.Config, "train", c.Train), fits(c.Config, "validation", c.Validation))
 	return errors.Join(errs...)
 }

@@ -27,6 +27,7 @@ var repeatable = []struct {
 	{"dropout", func(c *trainer.Config) { c.DropoutConv, c.DropoutDense = 0.2, 0.4 }},
 	{"flips", func(c *trainer.Config) { c.Flip = "horizontal" }},
 	{"flips, dropout, step schedule", func(c *trainer.Config) { c.Flip, c.DropoutConv, c.Schedule = "horizontal", 0.1, "step" }},
+	{"from other weights", func(c *trainer.Config) { c.Start = startWeights(*c) }},
 	{"mae", func(c *trainer.Config) { c.Loss = "mae" }},
 	{"mse+ssim", func(c *trainer.Config) { c.Loss = "mse+ssim" }},
 	{"he, tanh, padded", func(c *trainer.Config) { c.Init, c.Activation, c.OutputActivation = "he", "tanh", "tanh" }},

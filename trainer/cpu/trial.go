@@ -82,6 +82,12 @@ func (t *trial) fresh() {
 	for i, w := range model.Init(t.c.Config, t.c.Seed, t.c.Replicate) {
 		copy(t.layout.Of(t.w, i), w)
 	}
+	from, _ := trainer.Fit(t.c.Config, t.c.Start)
+	for i, f := range from {
+		if f != nil {
+			copy(t.layout.Of(t.w, i), f.Data)
+		}
+	}
 	t.keep()
 	t.begin()
 }

@@ -46,6 +46,9 @@ func (s *Server) config(w http.ResponseWriter, r *http.Request) error {
 	}
 	about("retries", fmt.Sprint(sp.Retries))
 	about("keep_checkpoints", fmt.Sprint(sp.KeepCheckpoints))
+	if sp.InitFrom != "" {
+		about("init_from", fmt.Sprintf("%s (%.12s)", sp.InitFrom, sp.InitDigest))
+	}
 	about("created", templates.Ago(sum.Created, s.cfg.Now()).Title)
 	about("disk space", templates.Bytes(sum.Bytes).Text)
 

@@ -71,7 +71,7 @@ func apply(ctx context.Context, dir string, images []string, out string) (r Appl
 	if err != nil {
 		return r, err
 	}
-	files, _, err := manifest.checkFiles(dir, modelFile, encoderFile, weightsFile)
+	files, _, err := manifest.checkFiles(dir, modelFile, encoderFile, WeightsFile)
 	if err != nil {
 		return r, err
 	}
@@ -87,9 +87,9 @@ func apply(ctx context.Context, dir string, images []string, out string) (r Appl
 		return r, fmt.Errorf("its models take %v and %v, which are no images", model.input, encoder.input)
 	}
 	r.Channels, r.Height, r.Width = model.input[0], model.input[1], model.input[2]
-	c, _, err := DecodeModel(files[weightsFile])
+	c, _, err := DecodeModel(files[WeightsFile])
 	if err != nil {
-		return r, fmt.Errorf("%s: %w", weightsFile, err)
+		return r, fmt.Errorf("%s: %w", WeightsFile, err)
 	}
 	show, err := presenterOf(c, model)
 	if err != nil {

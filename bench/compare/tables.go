@@ -84,7 +84,7 @@ func (b *bench) reference() error {
 		}
 		fmt.Printf("| %s | %s | %s |\n", name, told("%.0f", rates[2+i]), told("%.2f", over(rates[1], rates[2+i])))
 	}
-	fmt.Printf("\nShare of the FMA loop: %s %%.\n", told("%.0f", times(100*flopPerImage/1e9, over(rates[1], rates[0]))))
+	fmt.Printf("\nShare of the FMA loop, products counted as they are defined: %s %%.\n", told("%.0f", times(100*flopPerImage/1e9, over(rates[1], rates[0]))))
 	for _, c := range all {
 		if c.note != "" {
 			fmt.Printf("%s, each way tried for a moment: %s.\n", c.name, c.note)

@@ -92,6 +92,7 @@ const (
 	CheckpointFile FileKind = "checkpoint" // state to resume from; the newest counts
 	ModelFile      FileKind = "model"      // the best weights of a finished trial
 	StripFile      FileKind = "strip"      // PNG: fixed validation images over their reconstructions at a step
+	GeneratedFile  FileKind = "generated"  // PNG: images that a finished trial's decoder makes of random codes
 )
 
 // Artifact is a file kept in the store, named by its content.

@@ -171,26 +171,29 @@ type Cell struct {
 
 // TrialPage is one trial.
 type TrialPage struct {
-	Shell     Shell
-	Number    int
-	State     study.State
-	Facts     []Fact
-	Previous  string // address of the trial before, empty at the first
-	Next      string
-	Why       *Why
-	Searched  []Pair
-	Fixed     []Pair
-	Metrics   []Pair
-	Charts    []Chart
-	Log       Toggle
-	Pictures  []Picture
-	Attempts  []Attempt
-	Artifacts []File
-	Export    string // the command
-	CanExport bool
-	ExportWhy string
-	Bundles   []Bundle
-	Compare   string // address: beside the best
+	Shell    Shell
+	Number   int
+	State    study.State
+	Facts    []Fact
+	Previous string // address of the trial before, empty at the first
+	Next     string
+	Why      *Why
+	Searched []Pair
+	Fixed    []Pair
+	Metrics  []Pair
+	Charts   []Chart
+	Log      Toggle
+	Pictures []Picture
+	// PicturesTitle names what Pictures show.
+	PicturesTitle string
+	Generated     *Picture // what a decoder makes of random codes; nil without
+	Attempts      []Attempt
+	Artifacts     []File
+	Export        string // the command
+	CanExport     bool
+	ExportWhy     string
+	Bundles       []Bundle
+	Compare       string // address: beside the best
 }
 
 // Fact is one figure of a strip.
@@ -332,9 +335,12 @@ type Picture struct {
 	Title  string // in front of the epoch: the trial on the compare page
 	Color  int    // with Title: the trial's colour
 	Best   bool   // of the epoch whose weights are kept
-	// Width and Height are the picture's own, in pixels; 0 where they are not known. The upper half holds the
-	// originals.
+	// Width and Height are the picture's own, in pixels; 0 where they are not known.
 	Width, Height int
+	// Rows says what stands in each row of the picture, from the top; Truth and Made are the rows of what should come out
+	// and of what the network makes.
+	Rows        []string
+	Truth, Made int
 }
 
 // Attempt is one try at a trial.

@@ -47,6 +47,10 @@ func declarations() []study.Declaration {
 		d.With, d.WithWords = "task", ofPictures()
 		return d
 	}
+	onlyWith := func(variant string, d study.Declaration) study.Declaration {
+		d.With, d.WithWords = "variant", []string{variant}
+		return d
+	}
 	return []study.Declaration{
 		{Name: "lr", Kind: study.Float, Low: 0, OpenLow: true, High: 10, Default: 0.001, Doc: "learning rate after warm-up"},
 		whole("batch", 1, 1024, 64, "images in one optimiser step"),
@@ -73,10 +77,13 @@ func declarations() []study.Declaration {
 		number("dropout_conv", 0.95, 0, "share of values that a step drops after each stage of convolutions"),
 		number("dropout_dense", 0.95, 0, "share of values that a step drops before the code's dense layer and after the decoder's"),
 		words("flip", "none", []string{"none", "horizontal"}, nil, "horizontal: an epoch turns half of the training images left to right"),
-		words("variant", "plain", []string{"plain", model.Skip, model.Residual, model.SegNet, model.Attention},
-			[]string{"denoising", "variational"}, "the kind of autoencoder"),
-		words("task", "reconstruct", []string{"reconstruct", model.Segment},
-			[]string{"inpaint", "superresolve"}, "what the network is trained to do; segment, on data with masks: the class of each pixel, by cross-entropy"),
+		words("variant", "plain", []string{"plain", model.Skip, model.Residual, model.SegNet, model.Attention, "denoising", "variational"},
+			nil, "the kind of autoencoder"),
+		words("task", "reconstruct", []string{"reconstruct", "inpaint", "superresolve", model.Segment},
+			nil, "what the network is trained to do: its input is the image, the image with a hole, or at half its size; segment, on data with masks: the class of each pixel, by cross-entropy"),
+		onlyWith("denoising", words("noise", "gaussian", []string{"gaussian", "mask"}, nil, "what the input of denoising has and its target has not: noise, or black pixels")),
+		onlyWith("denoising", number("noise_level", 1, 0.1, "standard deviation of gaussian noise, pixels in 0…1; share of the pixels of mask")),
+		onlyWith("variational", number("beta", 1e6, 1, "weight of the divergence of the codes' laws in the loss")),
 	}
 }
 
@@ -98,6 +105,10 @@ func metrics() []study.MetricDecl {
 			Doc: "intersection over union of truth and prediction, mean over the classes that occur",
 		},
 		{Key: "val_pixel_acc", Direction: up, Doc: "share of values within 1/20 of the truth; with task segment of pixels with the right class"},
+		{
+			Key: "val_kl", Direction: down, With: "variant", WithWords: []string{"variational"},
+			Doc: "divergence of the codes' laws from the standard normal one, nats an image",
+		},
 		{Key: probeKey, Direction: up, Sparse: true, Doc: "accuracy of a linear classifier on the latent codes, of data with labels; after epochs 5, 8, 13, 21 … and of the best weights"},
 		{Key: "grad_norm", Direction: neither, Doc: "mean 2-norm of the gradient over the epoch's steps"},
 		{Key: "epoch", Direction: neither, Doc: "epochs trained, from 1"},
@@ -170,6 +181,13 @@ func Decode(p study.Params) (Config, error) {
 		ClipNorm:     float("clip_norm"),
 		Flip:         word("flip"),
 		Patience:     integer("patience"),
+	}
+	// What a variant has no use for stays out, so that it makes no other model of the same one.
+	switch c.Variant {
+	case "denoising":
+		c.Noise, c.NoiseLevel = word("noise"), float("noise_level")
+	case "variational":
+		c.Beta = float("beta")
 	}
 	for _, v := range values["filters"].([]any) {
 		f, _ := study.AsFloat(v)

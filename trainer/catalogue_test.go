@@ -78,6 +78,35 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestDecodeVariants(t *testing.T) {
+	for _, tt := range []struct {
+		p      study.Params
+		change func(c *trainer.Config)
+	}{
+		{study.Params{"variant": "denoising"}, func(c *trainer.Config) { c.Noise, c.NoiseLevel = "gaussian", 0.1 }},
+		{
+			study.Params{"variant": "denoising", "noise": "mask", "noise_level": 0.4},
+			func(c *trainer.Config) { c.Noise, c.NoiseLevel = "mask", 0.4 },
+		},
+		{study.Params{"variant": "variational"}, func(c *trainer.Config) { c.Beta = 1 }},
+		{study.Params{"variant": "variational", "beta": int64(4), "task": "inpaint"}, func(c *trainer.Config) { c.Beta, c.Task = 4, "inpaint" }},
+		{study.Params{"task": "superresolve", "noise_level": 0.1}, func(c *trainer.Config) { c.Task = "superresolve" }},
+	} {
+		want, err := trainer.Decode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, ok := tt.p["variant"]; ok {
+			want.Variant = v.(string)
+		}
+		tt.change(&want)
+		got, err := trainer.Decode(tt.p)
+		if err != nil || !cmp.Equal(got, want) {
+			t.Errorf("%v: %v\n%s", tt.p, err, cmp.Diff(want, got))
+		}
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -89,10 +118,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{"even kernel", study.Params{"kernel": int64(4)}, "odd numbers from 1 to 7"},
 		{"half a batch", study.Params{"batch": 1.5}, "whole numbers from 1 to 1024"},
 		{"text for a number", study.Params{"latent": "many"}, "not a number"},
-		{"later word", study.Params{"task": "inpaint"}, "not built yet"},
 		{"decay of adam", study.Params{"weight_decay": 0.1}, "no meaning where optimizer is adam, only with adamw or sgd"},
 		{"wrong word", study.Params{"loss": "huber"}, "one of mse, mae, mse+ssim"},
 		{"all dropped", study.Params{"dropout_conv": 1.0}, "from 0 to 0.95"},
+		{"noise without denoising", study.Params{"noise_level": 0.3}, "no meaning where variant is plain, only with denoising"},
+		{"beta without a law", study.Params{"beta": 2.0, "variant": "denoising"}, "only with variational"},
+		{"much noise", study.Params{"variant": "denoising", "noise_level": 1.5}, "out of range"},
 		{"filters too few", study.Params{"filters": []any{int64(8)}}, "too few for depth 3"},
 		{"filters no list", study.Params{"filters": int64(8)}, "list"},
 		{"filter zero", study.Params{"filters": []any{int64(8), int64(0), int64(8)}}, "out of range"},

@@ -38,7 +38,7 @@ func ClassifierCatalogue(data []study.DataDecl) study.Catalogue {
 		"encoder: training changes the last layer alone, for an encoder from elsewhere"))
 	for _, m := range metrics() {
 		switch {
-		case m.With == "task" || m.Sparse || m.Key == "val_pixel_acc":
+		case m.With != "" || m.Sparse || m.Key == "val_pixel_acc":
 			continue
 		case m.Key == "val_loss":
 			m.Doc = "cross-entropy on the validation images"

@@ -57,6 +57,8 @@ type Engine interface {
 	Continue(slot int, keepBest bool) error
 	// Evaluate runs images (by index; nil: all) of a set through the network of a slot, without training.
 	Evaluate(ctx context.Context, slot int, w Which, set *dataset.Images, images []int, want Want) (Evaluation, error)
+	// Decode makes images of codes, (n, Latent), by the decoder of a slot whose network Generates: (n, H, W, C) in [0, 1].
+	Decode(ctx context.Context, slot int, w Which, codes []float32) ([]float32, error)
 	// Save copies the state of a slot out. It is that of the last epoch's end, also in the middle of an epoch.
 	Save(slot int) (*State, error)
 	// Clear empties a slot.
@@ -99,6 +101,7 @@ type Sums struct {
 	AE     float64 // absolute errors
 	SSIM   float64 // each image's SSIM (mean over channels and windows)
 	Within int     // values within 1/20 of the truth
+	KL     float64 // each image's divergence of a variational code, nats
 
 	// Of a network on labels, whose Values are labels (the other sums are 0): those that are right, and of each class of a
 	// segmentation the pixels that are of it and taken for it, and of it or taken for it.

@@ -16,6 +16,9 @@ func epochMetrics(c model.Config, r Report) map[string]float64 {
 	m := measures(c, "val_", r.Validation)
 	m["train_loss"] = r.Train.Loss / float64(r.Train.Images)
 	m["val_loss"] = r.Validation.Loss / float64(r.Validation.Images)
+	if c.Generates() {
+		m["val_kl"] = r.Validation.KL / float64(r.Validation.Images)
+	}
 	m["grad_norm"] = r.GradNorm
 	m["learning_rate"] = r.LearningRate
 	m["epoch"] = float64(r.Epoch)

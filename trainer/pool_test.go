@@ -121,6 +121,19 @@ func (e *null) Evaluate(_ context.Context, slot int, which trainer.Which, set *d
 	return trainer.Evaluation{Reconstructions: out}, nil
 }
 
+// Decode gives each image one value, the epoch that its weights are of.
+func (e *null) Decode(_ context.Context, slot int, which trainer.Which, codes []float32) ([]float32, error) {
+	t := e.slots[slot]
+	out := make([]float32, len(codes)/t.config.Latent*t.config.Height*t.config.Width*t.config.Channels)
+	for i := range out {
+		out[i] = float32(t.state.Epoch)
+		if which == trainer.Best {
+			out[i] = t.best
+		}
+	}
+	return out, nil
+}
+
 func (e *null) Save(slot int) (*trainer.State, error) {
 	t := e.slots[slot]
 	if e.save != nil {

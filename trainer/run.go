@@ -146,6 +146,11 @@ func (w *worker) complete(ctx context.Context, slot int, better bool) error {
 			return err
 		}
 	}
+	if r.config.Generates() {
+		if err := w.generate(ctx, slot, which); err != nil {
+			return err
+		}
+	}
 	state, err := w.engine.Save(slot)
 	if err != nil {
 		return err
@@ -195,7 +200,7 @@ func stripDue(epoch int) bool {
 }
 
 // strip draws the first validation images over what the network makes of them, for the epoch that its weights are of.
-// For a network on labels see [LabelRows].
+// See [Config.rows].
 func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 	r := w.runs[slot]
 	step := r.epoch
@@ -211,10 +216,7 @@ func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 	if err != nil {
 		return fmt.Errorf("reconstruct %d images: %w", len(images), err)
 	}
-	rows, channels := [][]float32{pictureOf(set, images), e.Reconstructions}, set.Channels
-	if r.config.Labelled() {
-		rows, channels = LabelRows(r.config.Config, set, images, e.Classes), 3
-	}
+	rows, channels := r.config.rows(set, images, e)
 	png, err := w.pool.Strip(rows, set.Height, set.Width, channels)
 	if err != nil {
 		return fmt.Errorf("draw the strip: %w", err)

@@ -185,7 +185,10 @@ func test(ctx context.Context, b *checkpoint.Bundle, s study.Summary, source dat
 		return err
 	}
 	b.Reconstructions, b.Classes = first.Reconstructions, first.Classes
-	return nil
+	if c.Generates() {
+		b.Generated, err = engine.Decode(ctx, 0, trainer.Current, c.GeneratedCodes(c.Seed, checkpoint.PictureImages))
+	}
+	return err
 }
 
 // panels are the charts of a trial.
@@ -211,6 +214,7 @@ func panels(history map[string][]study.Sample) []chart.Panel {
 		{"Validation SSIM", "val_ssim", false},
 		{"Validation mean IoU", "val_miou", false},
 		{"Validation accuracy", "val_acc", false},
+		{"Divergence of the codes, nats", "val_kl", false},
 	} {
 		if len(history[p.key]) > 0 {
 			out = append(out, chart.Panel{Title: p.title, Series: series(p.key), Log: p.log})
@@ -238,6 +242,9 @@ were measured while the trial was trained and are not computed again.`,
 			fmt.Fprintf(a.out, "%s: ok. %d files, %s, every SHA-256 right\n", args[0], len(r.Manifest.Files), size(r.Bytes))
 			fmt.Fprintf(a.out, "model.onnx and encoder.onnx are the network of model.safetensors; seed %d draws the images that it was trained on from %s\n",
 				r.Manifest.Seed, r.Manifest.Data.Name)
+			if r.Check.Input != "" {
+				fmt.Fprintf(a.out, "fed with %s:\n", r.Check.Input)
+			}
 			of := fmt.Sprintf("model.onnx on the first %d %s images of %s", r.Check.First, r.Check.Set, r.Manifest.Data.Name)
 			for _, f := range r.Figures {
 				fmt.Fprintf(a.out, "%s: %s %.9f, claimed %.9f\n", of, f.Name, f.Found, f.Claimed)

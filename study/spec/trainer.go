@@ -79,11 +79,15 @@ func (p *parser) words(name string) []string {
 	return out
 }
 
-// reported checks that every trial of the sweep reports the objective, and that all of them report the same metrics: no
-// objective compares those that do not.
+// reported checks that every trial of the sweep reports the objective, and that a parameter which the trainer's usual
+// objective hangs on is one word: no objective compares trials that do not measure the same.
 func (p *parser) reported(m map[string]entry) {
 	mixed := map[string]bool{}
+	usual, _ := p.catalogue.Metric(p.defaultMetric())
 	for _, decl := range p.catalogue.Metrics {
+		if decl.With != usual.With {
+			continue
+		}
 		words := p.words(decl.With)
 		i := slices.IndexFunc(words, decl.Reports)
 		j := slices.IndexFunc(words, func(w string) bool { return !decl.Reports(w) })

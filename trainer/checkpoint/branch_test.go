@@ -13,7 +13,7 @@ import (
 var branches = []string{"skip", "residual", "segnet", "attention"}
 
 // branching is a small network of a variant, its weights growing numbers, as network takes it.
-func branching(variant string) (model.Config, []trainer.Tensor, bool) {
+func branching(variant string) (model.Config, []trainer.Tensor, string) {
 	c := model.Config{
 		Channels: 1, Height: 8, Width: 12, Depth: 2, Filters: []int{2, 3}, Kernel: 3, Upsample: "k2", Latent: 2,
 		Activation: "tanh", OutputActivation: "sigmoid", Loss: "mse", Variant: variant,
@@ -26,7 +26,7 @@ func branching(variant string) (model.Config, []trainer.Tensor, bool) {
 		}
 		weights = append(weights, t)
 	}
-	return c, weights, false
+	return c, weights, wholePart
 }
 
 // Models whose nodes read several values are refused when they would compute something else, or nothing.

@@ -10,6 +10,7 @@ import (
 	"sweep/study"
 	"sweep/trainer"
 	"sweep/trainer/dataset"
+	"sweep/trainer/kernel"
 	"sweep/trainer/model"
 )
 
@@ -20,8 +21,8 @@ const CheckImages = 1000
 // differently, by far less.
 const mseTolerance = 1e-6
 
-// pictureImages is how many images the two pictures of a bundle show.
-const pictureImages = 64
+// PictureImages is how many images each picture of a bundle shows.
+const PictureImages = 64
 
 // Bundle is all that goes into a model bundle. Export reads nothing else.
 type Bundle struct {
@@ -52,6 +53,8 @@ type Bundle struct {
 	// Classes stands in place of Reconstructions for a network on labels: what the engine takes each pixel of Test for,
 	// (images, H, W), or each image.
 	Classes []byte
+	// Generated are images that the decoder of a variational model makes of random codes, (images, H, W, C) in [0, 1].
+	Generated []float32
 	// Curves is the chart of the trial's losses, an SVG document.
 	Curves []byte
 	// Versions names the programs, at least "sweep".
@@ -122,7 +125,15 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 	if files[modelFile], files[encoderFile], err = ONNX(c, weights); err != nil {
 		return nil, err
 	}
-	check, err := b.claim(ctx, c, weights, files[modelFile])
+	if c.Generates() {
+		if files[decoderFile], err = DecoderONNX(c, weights); err != nil {
+			return nil, err
+		}
+		if files[generatedFile], err = pile([][]float32{b.Generated}, c.Height, c.Width, c.Channels, gridScale); err != nil {
+			return nil, err
+		}
+	}
+	check, err := b.claim(ctx, c, files[modelFile])
 	if err != nil {
 		return nil, err
 	}
@@ -132,23 +143,10 @@ func (b Bundle) files(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if files[samplesFile], err = Samples(b.Samples.Take(pictureImages)); err != nil {
+	if files[samplesFile], err = Samples(b.Samples.Take(PictureImages)); err != nil {
 		return nil, err
 	}
-	shown := b.Test.Take(pictureImages)
-	if c.Labelled() {
-		all := make([]int, shown.Len())
-		for i := range all {
-			all[i] = i
-		}
-		rows := trainer.LabelRows(c, shown, all, b.Classes[:len(all)*c.LabelsEach()])
-		files[reconstructionsFile], err = pile(rows, c.Height, c.Width, 3, gridScale)
-	} else {
-		originals := values(shown.Pixels)
-		rows := [][]float32{originals, b.Reconstructions[:len(originals)]}
-		files[reconstructionsFile], err = pile(rows, c.Height, c.Width, c.Channels, gridScale)
-	}
-	if err != nil {
+	if files[reconstructionsFile], err = b.picture(c); err != nil {
 		return nil, err
 	}
 	files[configFile] = b.config(c)
@@ -176,6 +174,8 @@ func (b Bundle) check(c model.Config) error {
 		}
 	case len(b.Reconstructions) != len(b.Test.Pixels):
 		return fmt.Errorf("there are %d values of reconstructions for %d of test images", len(b.Reconstructions), len(b.Test.Pixels))
+	case c.Generates() && (len(b.Generated) == 0 || len(b.Generated)%(c.Height*c.Width*c.Channels) != 0):
+		return fmt.Errorf("there are %d values of generated images", len(b.Generated))
 	}
 	switch {
 	case len(b.Curves) == 0:
@@ -186,9 +186,38 @@ func (b Bundle) check(c model.Config) error {
 	return nil
 }
 
-// claim computes the bundle's figure from what the engine made of the test images, and makes sure that the exported
-// model comes to the same.
-func (b Bundle) claim(ctx context.Context, c model.Config, weights []trainer.Tensor, onnx []byte) (Check, error) {
+// picture draws the first test images over what the model makes of them; where its input is made from the image, the input,
+// what becomes of it, and the image. For a network on labels see [trainer.LabelRows].
+func (b Bundle) picture(c model.Config) ([]byte, error) {
+	shown := b.Test.Take(PictureImages)
+	if c.Labelled() {
+		all := make([]int, shown.Len())
+		for i := range all {
+			all[i] = i
+		}
+		rows := trainer.LabelRows(c, shown, all, b.Classes[:len(all)*c.LabelsEach()])
+		return pile(rows, c.Height, c.Width, 3, gridScale)
+	}
+	originals := values(shown.Pixels)
+	rows := [][]float32{originals, b.Reconstructions[:len(originals)]}
+	if k := c.Corruption(); k.Kind != kernel.Untouched {
+		rows = [][]float32{inputsOf(k, shown, b.Seed), rows[1], originals}
+	}
+	return pile(rows, c.Height, c.Width, c.Channels, gridScale)
+}
+
+// inputsOf are what a network with this corruption sees of all images of a set, (images, H, W, C).
+func inputsOf(k kernel.Corruption, set *dataset.Images, seed uint64) []float32 {
+	images := make([]int, set.Len())
+	for i := range images {
+		images[i] = i
+	}
+	return model.Inputs(k, set.Channels, set.Pixels, images, seed)
+}
+
+// claim makes sure that the exported model comes to the engine's error on the first test images, fed as the trial was, and
+// computes the figure that anyone can repeat.
+func (b Bundle) claim(ctx context.Context, c model.Config, onnx []byte) (Check, error) {
 	m, err := ReadONNX(onnx)
 	if err != nil {
 		return Check{}, err
@@ -198,17 +227,26 @@ func (b Bundle) claim(ctx context.Context, c model.Config, weights []trainer.Ten
 	}
 	first := min(CheckImages, b.Test.Len())
 	set := b.Test.Take(first)
-	claimed := meanSquares(set, func(i int) float32 { return min(max(b.Reconstructions[i], 0), 1) })
-	sums, err := m.compare(ctx, set)
+	trained := meanSquares(set, func(i int) float32 { return min(max(b.Reconstructions[i], 0), 1) })
+	own := c.Corruption()
+	sums, err := m.compare(ctx, set, own, b.Seed)
 	if err != nil {
 		return Check{}, err
 	}
 	found := sums.mse(first)
-	if !near(found, claimed) {
+	if !near(found, trained) {
 		return Check{}, fmt.Errorf("the exported model has a mean squared error of %.9f on the first %d test images, the trained one %.9f: "+
-			"they should agree to %g; please report this with the study's sweep file", found, first, claimed, mseTolerance)
+			"they should agree to %g; please report this with the study's sweep file", found, first, trained, mseTolerance)
 	}
-	return Check{Set: "test", First: first, MSE: study.Number(claimed)}, nil
+	check := Check{Set: "test", First: first, MSE: study.Number(trained)}
+	repeatable, words := c.Repeatable()
+	if check.Input = words; repeatable != own {
+		if sums, err = m.compare(ctx, set, repeatable, b.Seed); err != nil {
+			return Check{}, err
+		}
+		check.MSE = study.Number(sums.mse(first))
+	}
+	return check, nil
 }
 
 // near holds for two NaN too: a model that was exported although it diverged is at least the same one.

@@ -92,14 +92,17 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	line("# %s, trial %d", b.Study, b.Trial)
 	line("")
 	line("%s", w.is)
+	for _, sentence := range purpose(c) {
+		line("%s", sentence)
+	}
 	line("It is the trial with number %d of the sweep %s, trained and exported by sweep.", b.Trial, b.Study)
 	line("")
-	alt := "Originals over reconstructions"
-	if c.Labelled() {
-		alt = "Images over what the model takes them for"
-	}
-	line("![%s](%s)", alt, reconstructionsFile)
+	line("![%s](%s)", title(c), reconstructionsFile)
 	line("")
+	if c.Generates() {
+		line("![Generated images](%s)", generatedFile)
+		line("")
+	}
 	line("%s More pictures: [the data set](%s), [the curves](%s).", w.shows, samplesFile, curvesFile)
 	line("")
 	line("## Numbers")
@@ -114,6 +117,9 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	line("")
 	line("`test_…` are on the test set, which no trial was chosen by; the others are of the trial's best epoch. "+
 		"The %s: `sweep verify` comes to the same, and so does any ONNX runtime.", w.figure)
+	if check.Input != "" {
+		line("What it is fed with there: %s. Compared is with the images themselves. `test_…` are with inputs as in training.", check.Input)
+	}
 	if v := b.verdict(); v != "" {
 		line("")
 		line("%s", v)
@@ -145,6 +151,11 @@ func (b Bundle) card(c model.Config, check Check) []byte {
 	line("x = numpy.random.randint(0, 256, (8, %d, %d, %d)).astype(numpy.float32) / 255  # your images: N, C, H, W", c.Channels, c.Height, c.Width)
 	line(`code = encoder.run(None, {"input": x})[0]  # (8, %d)`, c.Latent)
 	line(`y = model.run(None, {"input": x})[0]  # %s`, w.gives)
+	if c.Generates() {
+		line(`decoder = onnxruntime.InferenceSession("%s")`, decoderFile)
+		line("z = numpy.random.standard_normal((8, %d)).astype(numpy.float32)", c.Latent)
+		line(`new = decoder.run(None, {"latent": z})[0]  # (8, %d, %d, %d) in [0, 1]`, c.Channels, c.Height, c.Width)
+	}
 	line("```")
 	line("")
 	line("`%s` holds the same weights for any reader of the format: convolutions as (y, x, in, out), transposed ones as (in, y, x, out), "+

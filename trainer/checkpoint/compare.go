@@ -13,14 +13,16 @@ import (
 	"sweep/trainer"
 	"sweep/trainer/dataset"
 	"sweep/trainer/kernel"
+	"sweep/trainer/model"
 )
 
 // comparison is what a model makes of images, by image.
 type comparison []kernel.Sums
 
-// compare runs images through the model and compares what comes out with them. The sums are the reference kernels', in
+// compare runs images, corrupted as k says with random numbers of seed, through the model and compares what comes out with
+// the images themselves. The sums are the reference kernels', in
 // float64: neither model nor figures share code with the fast engine whose work they judge.
-func (m *Model) compare(ctx context.Context, set *dataset.Images) (comparison, error) {
+func (m *Model) compare(ctx context.Context, set *dataset.Images, k kernel.Corruption, seed uint64) (comparison, error) {
 	shape := []int{set.Channels, set.Height, set.Width}
 	if !slices.Equal(m.input, shape) || !slices.Equal(m.output, shape) {
 		return nil, fmt.Errorf("the model turns %v into %v, but the images are %v", m.input, m.output, shape)
@@ -35,8 +37,12 @@ func (m *Model) compare(ctx context.Context, set *dataset.Images) (comparison, e
 	for at := 0; at < len(out); at += chunk {
 		n := min(chunk, len(out)-at)
 		pixels := values(set.Pixels[at*size:][:n*size])
+		images := make([]int, n)
+		for i := range images {
+			images[i] = at + i
+		}
 		input := make([]float32, len(pixels))
-		for i, v := range pixels {
+		for i, v := range model.Inputs(k, set.Channels, set.Pixels, images, seed) {
 			input[place(i, set)] = v
 		}
 		output, err := m.Run(ctx, input)

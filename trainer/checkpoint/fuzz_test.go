@@ -72,7 +72,7 @@ func FuzzReadONNX(f *testing.F) {
 	for _, output := range []string{"tanh", "none", "sigmoid"} {
 		for _, activation := range []string{"relu", "leaky_relu", "tanh", "sigmoid"} {
 			c.OutputActivation, c.Activation = output, activation
-			g, err := network(c, weights, false)
+			g, err := network(c, weights, wholePart)
 			if err != nil {
 				f.Fatal(err)
 			}
@@ -192,7 +192,7 @@ func TestReadONNXRefuses(t *testing.T) {
 		"huge input":         func(g *graph) { g.input.shape = []int{1 << 20, 1 << 20, 1 << 20} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g, err := network(c, weights, false)
+			g, err := network(c, weights, wholePart)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -67,10 +67,17 @@ type array struct {
 
 func ints(name string, v ...int64) attr { return attr{name: name, kind: attrInts, ints: v} }
 
-// network writes the graph of c's network: pixels/255 in (N, C, H, W) to the same shape in [0, 1], or only as far as the
-// latent code, (N, Latent). Weights come in our layout and leave in ONNX's: kernels (out, in, y, x), transposed kernels
+// The parts of a network that are models of their own.
+const (
+	wholePart   = "autoencoder"
+	encoderPart = "encoder" // as far as the latent code
+	decoderPart = "decoder" // from the code on
+)
+
+// network writes the graph of a part of c's network: pixels/255 in (N, C, H, W) to the latent code, (N, Latent), or this to
+// images of the same shape in [0, 1], or both. Weights come in our layout and leave in ONNX's: kernels (out, in, y, x), transposed kernels
 // (in, out, y, x), and dense layers on a map flattened as (channel, y, x), where ours is (y, x, channel).
-func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, error) {
+func network(c model.Config, weights []trainer.Tensor, part string) (graph, error) {
 	if err := checkTensors(weights, c, "weights"); err != nil {
 		return graph{}, err
 	}
@@ -80,15 +87,27 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 	}
 	b.input = value{"input", []int{c.Channels, c.Height, c.Width}}
 	last := len(b.layers) - 1
-	if b.name = "autoencoder"; c.Labelled() {
+	code := slices.IndexFunc(b.layers, func(l model.Layer) bool { return l.Code })
+	if b.name = part; part == wholePart && c.Labelled() {
 		b.name = c.Task
 	}
-	if encoder {
-		b.name, last = "encoder", slices.IndexFunc(b.layers, func(l model.Layer) bool { return l.Code })
+	if part == encoderPart {
+		last = code
 	}
 	b.wanted = b.needed(last)
 	at := make([]string, len(b.layers)) // by layer: the output that holds its result
+	if part == decoderPart {
+		var err error
+		if b.wanted, err = model.BehindCode(b.layers); err != nil {
+			return graph{}, err
+		}
+		b.input = value{"latent", []int{c.Latent}}
+		at[code] = b.input.name
+	}
 	for i, l := range b.layers {
+		if l.Kind == model.SampleLayer { // nothing is drawn
+			at[i] = at[l.In[0]]
+		}
 		if !b.wanted[i] {
 			continue
 		}
@@ -98,7 +117,7 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 		}
 		at[i] = b.layer(i, l, in)
 	}
-	if encoder {
+	if part == encoderPart {
 		return b.finish("latent", []int{c.Latent})
 	}
 	if c.Labelled() {
@@ -108,7 +127,7 @@ func network(c model.Config, weights []trainer.Tensor, encoder bool) (graph, err
 	b.array("zero", []float32{0}, nil)
 	b.array("one", []float32{1}, nil)
 	b.node("Clip", "clipped", []string{at[last], "zero", "one"})
-	return b.finish("output", b.input.shape)
+	return b.finish("output", []int{c.Channels, c.Height, c.Width})
 }
 
 // builder adds nodes layer by layer.
@@ -126,10 +145,15 @@ func (b *builder) needed(last int) []bool {
 	out := make([]bool, len(b.layers))
 	out[last] = true
 	for i := last; i >= 0; i-- {
-		if out[i] {
-			for _, from := range b.layers[i].In {
-				out[from] = true
-			}
+		if !out[i] {
+			continue
+		}
+		if l := b.layers[i]; l.Kind == model.SampleLayer { // the mean stands for the draw
+			out[i], out[l.In[0]] = false, true
+			continue
+		}
+		for _, from := range b.layers[i].In {
+			out[from] = true
 		}
 	}
 	return out
@@ -386,13 +410,23 @@ func columnsToNCHW(h, w, c int) denseOrder {
 // (N, Latent). N is free. Padding, cropping and the change of range are inside. It fails when the weights are not those
 // of c's network.
 func ONNX(c model.Config, weights []trainer.Tensor) (autoencoder, encoder []byte, err error) {
-	g, err := network(c, weights, false)
+	g, err := network(c, weights, wholePart)
 	if err != nil {
 		return nil, nil, fmt.Errorf("write an ONNX model: %w", err)
 	}
-	e, err := network(c, weights, true)
+	e, err := network(c, weights, encoderPart)
 	if err != nil {
 		return nil, nil, fmt.Errorf("write an ONNX encoder: %w", err)
 	}
 	return writeONNX(g), writeONNX(e), nil
+}
+
+// DecoderONNX writes the part of a network that turns codes into images: input "latent" float32 (N, Latent) to output
+// "output" (N, C, H, W) in [0, 1]. It fails for a network whose decoder reads more than the code.
+func DecoderONNX(c model.Config, weights []trainer.Tensor) ([]byte, error) {
+	g, err := network(c, weights, decoderPart)
+	if err != nil {
+		return nil, fmt.Errorf("write an ONNX decoder: %w", err)
+	}
+	return writeONNX(g), nil
 }

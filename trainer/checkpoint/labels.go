@@ -44,12 +44,13 @@ func labelsFit(c model.Config, s *dataset.Images) error {
 	return nil
 }
 
-// measure runs images through the model of c and compares what comes out with them, or with their labels.
-func (m *Model) measure(ctx context.Context, c model.Config, set *dataset.Images) (comparison, error) {
+// measure runs images, corrupted as k says, through the model of c and compares what comes out with them, or with their
+// labels.
+func (m *Model) measure(ctx context.Context, c model.Config, set *dataset.Images, k kernel.Corruption, seed uint64) (comparison, error) {
 	if c.Labelled() {
 		return m.judge(ctx, c, set)
 	}
-	return m.compare(ctx, set)
+	return m.compare(ctx, set, k, seed)
 }
 
 // judge is compare for a network on labels. The sums are the reference kernels'.
@@ -207,7 +208,7 @@ func (b Bundle) words(c model.Config, check Check) words {
 	return words{
 		is: fmt.Sprintf("A convolutional autoencoder: %s go in, a code of %d numbers stands for them, and the images come out again.\n"+
 			"That is %.1f values of a picture to a number of the code.", imagesOf(c), c.Latent, float64(size)/float64(c.Latent)),
-		shows:  "Test images, each over what the model makes of it.",
+		shows:  shows(c),
 		figure: fmt.Sprintf("mean squared error on the first %d test images is %s", check.First, strconv.FormatFloat(float64(check.MSE), 'g', 8, 64)),
 		gives:  fmt.Sprintf("(8, %d, %d, %d) in [0, 1]", c.Channels, c.Height, c.Width),
 	}

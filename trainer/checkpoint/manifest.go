@@ -29,6 +29,10 @@ const (
 	reconstructionsFile = "reconstructions.png"
 	curvesFile          = "curves.svg"
 	cardFile            = "README.md"
+
+	// Of a variational model only.
+	decoderFile   = "decoder.onnx"
+	generatedFile = "generated.png"
 )
 
 func bundleFiles() []string {
@@ -64,7 +68,8 @@ type FileEntry struct {
 
 // Check is the claim of a bundle that anyone can repeat about model.onnx on the first images of a set: its mean squared
 // error over all values of pixels/255; of a segmentation the mean intersection over union and the share of right pixels;
-// of a classifier the share of right answers. What it is not about is 0 and left out.
+// of a classifier the share of right answers. What it is not about is 0 and left out. Input says in words what the model
+// is fed with, where that is not the images alone: what comes out is compared with the images themselves all the same.
 type Check struct {
 	Set   string       `json:"set"` // "test"
 	First int          `json:"first"`
@@ -73,6 +78,7 @@ type Check struct {
 	MIoU     study.Number `json:"miou,omitzero"`
 	PixelAcc study.Number `json:"pixel_acc,omitzero"`
 	Acc      study.Number `json:"acc,omitzero"`
+	Input    string       `json:"input,omitempty"`
 }
 
 // metricsDocument is metrics.json.

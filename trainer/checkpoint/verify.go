@@ -56,7 +56,7 @@ func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Sour
 		return r, err
 	}
 	var files map[string][]byte
-	if files, r.Bytes, err = r.Manifest.checkFiles(dir, modelFile, encoderFile, WeightsFile, metricsFile); err != nil {
+	if files, r.Bytes, err = r.Manifest.checkFiles(dir, modelFile, encoderFile, decoderFile, WeightsFile, metricsFile); err != nil {
 		return r, err
 	}
 	c, err := sameNetwork(files)
@@ -76,6 +76,9 @@ func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Sour
 		return r, fmt.Errorf("%s claims something about the first %d images of the set %q: test images are understood here",
 			metricsFile, r.Check.First, r.Check.Set)
 	}
+	if _, words := c.Repeatable(); r.Check.Input != words {
+		return r, fmt.Errorf("%s says that its check is made with the input %q, but for the network of %s it is %q", metricsFile, r.Check.Input, WeightsFile, words)
+	}
 	r.Claimed = make(map[string]float64, len(m.Test))
 	for k, v := range m.Test {
 		r.Claimed[k] = float64(v)
@@ -90,7 +93,7 @@ func verify(ctx context.Context, dir string, open func(study.Data) (dataset.Sour
 	return r, r.claims(ctx, c, files[modelFile], source, work)
 }
 
-// sameNetwork makes both models again from the weights.
+// sameNetwork makes the models again from the weights.
 func sameNetwork(files map[string][]byte) (model.Config, error) {
 	c, weights, err := DecodeModel(files[WeightsFile])
 	if err != nil {
@@ -100,10 +103,16 @@ func sameNetwork(files map[string][]byte) (model.Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", WeightsFile, err)
 	}
+	var decoder []byte
+	if c.Generates() {
+		if decoder, err = DecoderONNX(c, weights); err != nil {
+			return c, fmt.Errorf("%s: %w", WeightsFile, err)
+		}
+	}
 	for _, f := range []struct {
 		name string
 		want []byte
-	}{{modelFile, autoencoder}, {encoderFile, encoder}} {
+	}{{modelFile, autoencoder}, {encoderFile, encoder}, {decoderFile, decoder}} {
 		if !bytes.Equal(files[f.name], f.want) {
 			return c, fmt.Errorf("%s is not the network of %s as this sweep writes it", f.name, WeightsFile)
 		}
@@ -139,19 +148,26 @@ func (r *Report) claims(ctx context.Context, c model.Config, onnx []byte, source
 		return fmt.Errorf("its claim is about the data set %s: %w", r.Manifest.Data.Name, err)
 	}
 	r.Images = images.Len()
+	own := c.Corruption()
+	repeatable, _ := c.Repeatable()
 	whole := len(r.Claimed) > 0 && m.work <= work/max(1, r.Images)
-	if !whole {
-		images = first
+	var found comparison
+	if whole {
+		if found, err = m.measure(ctx, c, images, own, r.Manifest.Seed); err != nil {
+			return fmt.Errorf("%s: %w", modelFile, err)
+		}
 	}
-	found, err := m.measure(ctx, c, images)
-	if err != nil {
-		return fmt.Errorf("%s: %w", modelFile, err)
+	checked := found
+	if !whole || repeatable != own {
+		if checked, err = m.measure(ctx, c, first, repeatable, r.Manifest.Seed); err != nil {
+			return fmt.Errorf("%s: %w", modelFile, err)
+		}
 	}
 	if c.Labelled() {
-		if err := r.checkLabels(c, found[:r.Check.First].sums()); err != nil {
+		if err := r.checkLabels(c, checked[:r.Check.First].sums()); err != nil {
 			return err
 		}
-	} else if err := r.checkMSE(found); err != nil {
+	} else if err := r.checkMSE(checked); err != nil {
 		return err
 	}
 	if !whole {

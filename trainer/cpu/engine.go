@@ -86,6 +86,11 @@ func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 	e.arena.Reserve(encode)
 	s := newTrial(c, plan.NewExec(train, e.k, &e.arena), plan.NewExec(forward, e.k, &e.arena))
 	s.encode = plan.NewExec(encode, e.k, &e.arena)
+	if c.Generates() {
+		if s.decode, err = e.decoder(c); err != nil {
+			return fmt.Errorf("load a trial: %w", err)
+		}
+	}
 	if st == nil {
 		s.fresh()
 	} else if err := s.restore(st); err != nil {
@@ -148,12 +153,9 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 	if err != nil {
 		return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 	}
-	w := s.w
-	if which == trainer.Best {
-		if !s.hasBest {
-			return trainer.Evaluation{}, errors.New("evaluate: there is no best epoch yet")
-		}
-		w = s.best
+	w, err := s.weights(which)
+	if err != nil {
+		return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 	}
 	if err := fits(s.c.Config, "given", set); err != nil {
 		return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)

@@ -27,6 +27,7 @@ type trial struct {
 	c              trainer.Config
 	train, forward *plan.Exec
 	encode         *plan.Exec // as far as the code
+	decode         *plan.Exec // from the code on; nil of a network that does not generate
 	layout         plan.Layout
 
 	optimiser optimiser
@@ -212,6 +213,7 @@ func add(to *trainer.Sums, s kernel.Sums) {
 	to.AE += s.AE
 	to.SSIM += s.SSIM
 	to.Within += s.Within
+	to.KL += s.KL
 	to.Right += s.Right
 	for i := range s.Union {
 		to.Intersection[i] += s.Intersection[i]

@@ -179,7 +179,7 @@ func TestRandomPlans(t *testing.T) {
 					e, f := plan.NewExec(train, k, &arena), plan.NewExec(forward, k, &arena)
 					weights, g := block(train.Layout, w), train.Layout.NewBlock()
 					given := slices.Clone(weights) // training moves the running statistics
-					for range 2 { // the second run finds the arena dirty
+					for range 2 {                  // the second run finds the arena dirty
 						sums, err := e.Run(weights, g, b)
 						if err != nil {
 							t.Fatal(err)

@@ -75,7 +75,7 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) error {
 		if exportable(trials[i]) {
 			p.Trials[i].ExportURL, p.Export = trialURL(sum.Name, n)+"#export", true
 		}
-		if pics := pictures(trials[i]); len(pics) > 0 {
+		if pics := pictures(sum.Spec.Trainer, trials[i]); len(pics) > 0 {
 			pic := pics[len(pics)-1]
 			if best := slices.IndexFunc(pics, func(p templates.Picture) bool { return p.Best }); best >= 0 {
 				pic = pics[best]

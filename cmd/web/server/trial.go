@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"image/png"
@@ -51,7 +50,7 @@ func (s *Server) trial(w http.ResponseWriter, r *http.Request) error {
 		Shell: s.shell(sum, "Trial #"+strconv.Itoa(d.Number), "trials"), Number: d.Number, State: d.State,
 		Facts: s.facts(sum, d, h), Why: explainTrial(d.Trial),
 		Log:    templates.Toggle{On: logarithmic, OnURL: self + "?scale=log", OffURL: self},
-		Charts: trialCharts(sum, d, logarithmic), Pictures: pictures(d),
+		Charts: trialCharts(sum, d, logarithmic), Pictures: pictures(sum.Spec.Trainer, d),
 		Export: s.commandLine(fmt.Sprintf("sweep export %s --trial %d -o %s", quote(sum.Name), d.Number, quote(fmt.Sprintf("%s-%d", sum.Name, d.Number)))),
 	}
 	if !d.State.Final() && sum.Live {
@@ -59,6 +58,10 @@ func (s *Server) trial(w http.ResponseWriter, r *http.Request) error {
 	}
 	for i := range p.Pictures {
 		s.measure(r.Context(), &p.Pictures[i])
+	}
+	p.PicturesTitle = picturesTitle(sum.Spec.Trainer, d.Params)
+	if p.Generated = generated(d); p.Generated != nil {
+		s.measure(r.Context(), p.Generated)
 	}
 	if d.Number > 0 {
 		p.Previous = trialURL(sum.Name, d.Number-1)
@@ -216,20 +219,6 @@ func (s *Server) measure(ctx context.Context, p *templates.Picture) {
 	if c, err := png.DecodeConfig(body); err == nil {
 		p.Width, p.Height = c.Width, c.Height
 	}
-}
-
-// pictures are the strips of originals over reconstructions, by epoch.
-func pictures(d study.Detail) []templates.Picture {
-	best, ok := d.Metrics["epoch"]
-	ok = ok && d.State.Final()
-	var out []templates.Picture
-	for _, a := range d.Artifacts {
-		if a.Kind == study.StripFile {
-			out = append(out, templates.Picture{Step: a.Step, URL: artifactURL(a.Digest), Digest: a.Digest, Best: ok && a.Step == int(best)})
-		}
-	}
-	slices.SortStableFunc(out, func(a, b templates.Picture) int { return cmp.Compare(a.Step, b.Step) })
-	return out
 }
 
 // paramPairs parts the parameters into those searched and those fixed, in the order of the space.

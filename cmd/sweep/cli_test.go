@@ -157,6 +157,7 @@ func TestMainJob(t *testing.T) {
 		{"studies", "--json"},
 		{"data"},
 		{"data", "list", "--json"},
+		{"schema"},
 		{"data", "verify", "shapes"},
 		{"devices"},
 		{"devices", "--json"},

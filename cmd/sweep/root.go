@@ -94,7 +94,7 @@ func (a *app) root() *cobra.Command {
 	})
 	for _, verb := range []func() *cobra.Command{
 		a.runVerb, a.planVerb, a.studiesVerb, a.topVerb, a.baselinesVerb, a.showVerb, a.compareVerb, a.bestVerb, a.exportVerb, a.verifyVerb,
-		a.applyVerb, a.webVerb, a.pauseVerb, a.resumeVerb, a.stopVerb, a.rmVerb, a.dataVerb, a.devicesVerb, a.versionVerb,
+		a.applyVerb, a.schemaVerb, a.webVerb, a.pauseVerb, a.resumeVerb, a.stopVerb, a.rmVerb, a.dataVerb, a.devicesVerb, a.versionVerb,
 	} {
 		c := verb()
 		c.Args = usageArgs(c.Args)

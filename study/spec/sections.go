@@ -10,7 +10,15 @@ import (
 	"sweep/study"
 )
 
-var dataKeys = []string{"name", "train", "validation", "size"}
+// The keys and words that are built: what is read, and what the schema offers, is one list.
+var (
+	topKeys    = []string{"name", "description", "method", "metric", "parameters", "run_cap", "sweep"}
+	metricKeys = []string{"name", "goal", "target"}
+	dataKeys   = []string{"name", "train", "validation", "size"}
+	prunerKeys = []string{"name", "min_epochs", "reduction"}
+	methods    = []string{"tpe", "random", "grid"}
+	pruners    = []string{"none", "asha"}
+)
 
 var sweepKeys = []string{"trainer", "data", "epochs", "seed", "pruner", "workers", "retries", "keep_checkpoints", "init_from"}
 
@@ -91,7 +99,7 @@ func (p *parser) pruner(e entry) {
 	if !ok {
 		return
 	}
-	m := p.known(root, "pruner", []string{"name", "min_epochs", "reduction"}, nil)
+	m := p.known(root, "pruner", prunerKeys, nil)
 	n, ok := m["name"]
 	if !ok {
 		p.fail(e.value, "pruner has no name: write name: asha, or name: none")
@@ -101,7 +109,7 @@ func (p *parser) pruner(e entry) {
 	for _, k := range []string{"median", "percentile", "hyperband", "patient", "threshold"} {
 		later[k] = "the pruner " + k + " is not built yet: use asha or none"
 	}
-	name, ok := p.word(n.value, "pruner", []string{"none", "asha"}, later)
+	name, ok := p.word(n.value, "pruner", pruners, later)
 	if !ok {
 		return
 	}

@@ -85,7 +85,7 @@ func (p *parser) file(root *mapping) {
 	for _, k := range sweepKeys {
 		later[k] = k + " stands under sweep: write sweep: {" + k + ": …}"
 	}
-	m := p.known(root, "a sweep file", []string{"name", "description", "method", "metric", "parameters", "run_cap", "sweep"}, later)
+	m := p.known(root, "a sweep file", topKeys, later)
 	p.trainer(m)
 	p.name(m)
 	if e, ok := m["description"]; ok {
@@ -191,7 +191,7 @@ func (p *parser) method(e entry) {
 		p.fail(e.value, "%s is not built yet: %s", quoted(s), use)
 		return
 	}
-	if s, ok := p.word(e.value, "method", []string{"tpe", "random", "grid"}, later); ok {
+	if s, ok := p.word(e.value, "method", methods, later); ok {
 		p.spec.Method = s
 	}
 }
@@ -216,7 +216,7 @@ func (p *parser) metric(m map[string]entry) {
 	if !ok {
 		return
 	}
-	k := p.known(root, "metric", []string{"name", "goal", "target"}, map[string]string{
+	k := p.known(root, "metric", metricKeys, map[string]string{
 		"impute":               "impute is not built yet: leave it out",
 		"impute_while_running": "impute_while_running is not built yet: leave it out",
 	})

@@ -45,9 +45,6 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// unbuilt refuses a part of the contract by its name.
-func unbuilt(what string) error { return usagef("%s is not built yet", what) }
-
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, s streams, now func() time.Time) int {
 	a := &app{streams: s, now: now}

@@ -81,6 +81,7 @@ var wrong = []string{
 	"parameters: {}\nmetric: val_mse",
 	"parameters: {}\nepochs: 3",
 	"parameters: {}\nsweep: {epochs: 0}",
+	"parameters: {}\nsweep: {init_from: \"\"}",
 	"parameters: {}\nsweep: {seed: -1}",
 	"parameters: {}\nsweep: {trainer: other}",
 	"parameters: {}\nsweep: {pruner: {name: ashe}}",
@@ -103,7 +104,7 @@ var right = []string{
 	"parameters: {lr: {distribution: q_uniform, min: 0.1, max: 0.5, q: 0.1}, batch: {distribution: q_uniform, min: 16, max: 64, q: 16}}",
 	"parameters: {latent: {distribution: log_uniform_values, min: 8, max: 64}}\nmetric: {name: val_ssim, goal: maximize, target: 0.9}",
 	"parameters: {}\nsweep: {seed: 18446744073709551615, data: {name: [\"folder:my photos\", mnist, shapes], size: 64}}",
-	"parameters: {freeze: {value: encoder}}\nmetric: {name: val_acc}\nsweep: {trainer: classifier, pruner: {name: none}}",
+	"parameters: {freeze: {value: encoder}}\nmetric: {name: val_acc}\nsweep: {init_from: cae/7, trainer: classifier, pruner: {name: none}}",
 }
 
 // TestSchemaJudges has Python's jsonschema judge the files of this folder and many wrong ones, and compares with what the

@@ -126,6 +126,10 @@ func sweepSchema(trainers []study.Catalogue) object {
 		"workers": count(0, 0, "trials at once; 0: one a core"),
 		"retries": count(0, DefaultRetries, "further attempts of a trial that failed by itself"),
 
+		"init_from": object{
+			"type": "string", "minLength": 1, "maxLength": 4096,
+			"description": "trained weights that trials start from: STUDY/NUMBER, an exported folder or its model.safetensors",
+		},
 		"keep_checkpoints": count(0, DefaultKeepCheckpoints, "for how many of the best trials the weights are kept"),
 	}
 }

@@ -220,7 +220,11 @@ func compare(t *testing.T, what string, got, want []float32, tolerance float64) 
 	}
 	worst, at := 0.0, 0
 	for i := range got {
-		if d := math.Abs(float64(got[i]) - float64(want[i])); !(d <= worst) {
+		d := math.Abs(float64(got[i]) - float64(want[i]))
+		if math.IsNaN(d) {
+			d = math.Inf(1) // a NaN would be forgotten at the next element
+		}
+		if d > worst {
 			worst, at = d, i
 		}
 	}

@@ -72,11 +72,17 @@ func same(t *testing.T, what string, got, want []float32, tolerance, size float6
 	if len(got) != len(want) {
 		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
 	}
-	worst, at := 0.0, -1
+	if worst, at, allowed := apart(got, want, tolerance, size); worst > allowed {
+		t.Errorf("%s: element %d of %d is %g, want %g: off by %.3g, more than %.3g", what, at, len(want), got[at], want[at], worst, allowed)
+	}
+}
+
+// apart finds the worst element, +Inf for one that is a NaN or an infinity alone, and how much is allowed.
+func apart(got, want []float32, tolerance, size float64) (worst float64, at int, allowed float64) {
+	at = -1
 	for i, w := range want {
-		g := float64(got[i])
-		w := float64(w)
-		if !math.IsInf(w, 0) {
+		g, w := float64(got[i]), float64(w)
+		if !math.IsInf(w, 0) && !math.IsNaN(w) {
 			size = max(size, math.Abs(w))
 		}
 		d := math.Abs(g - w)
@@ -89,9 +95,29 @@ func same(t *testing.T, what string, got, want []float32, tolerance, size float6
 			worst, at = d, i
 		}
 	}
-	if worst > tolerance*size+denormalTolerance*min(1, tolerance/sumTolerance) {
-		t.Errorf("%s: element %d of %d is %g, want %g: off by %.3g of %.3g, more than %.3g",
-			what, at, len(want), got[at], want[at], worst, size, tolerance)
+	return worst, at, tolerance*size + denormalTolerance*min(1, tolerance/sumTolerance)
+}
+
+// A NaN that is wanted excuses nothing beside it.
+func TestApart(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, x := range []struct {
+		got, want []float32
+		differ    bool
+	}{
+		{[]float32{1, nan, inf}, []float32{1, nan, inf}, false},
+		{[]float32{2, nan}, []float32{1, nan}, true},
+		{[]float32{nan, 2}, []float32{nan, 1}, true},
+		{[]float32{nan, 1}, []float32{1, 1}, true},
+		{[]float32{1, 1}, []float32{nan, 1}, true},
+		{[]float32{inf, 1}, []float32{1, 1}, true},
+		{[]float32{1, 1}, []float32{-inf, 1}, true},
+	} {
+		for _, tolerance := range []float64{0, 1e-6} {
+			if worst, _, allowed := apart(x.got, x.want, tolerance, 0); worst > allowed != x.differ {
+				t.Errorf("%g and %g within %g: off by %g, allowed %g", x.got, x.want, tolerance, worst, allowed)
+			}
+		}
 	}
 }
 

@@ -134,16 +134,38 @@ func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 		t.Errorf("%s has %d values, want %d", what, len(got), len(want))
 		return
 	}
-	var scale, worst float64
-	at := 0
+	if worst, at, scale := apart(got, want); !(worst <= tolerance*scale) {
+		t.Errorf("%s differs most at %d: %g, want %g (largest %g, allowed %g of it)", what, at, got[at], want[at], scale, tolerance)
+	}
+}
+
+// apart finds the largest difference, +Inf where one is a NaN, and the largest of want.
+func apart(got, want []float32) (worst float64, at int, scale float64) {
 	for i, w := range want {
 		scale = max(scale, math.Abs(float64(w)))
-		if d := math.Abs(float64(got[i]) - float64(w)); !(d <= worst) {
+		d := math.Abs(float64(got[i]) - float64(w))
+		if math.IsNaN(d) {
+			d = math.Inf(1)
+		}
+		if d > worst {
 			worst, at = d, i
 		}
 	}
-	if !(worst <= tolerance*scale) {
-		t.Errorf("%s differs most at %d: %g, want %g (largest %g, allowed %g of it)", what, at, got[at], want[at], scale, tolerance)
+	return worst, at, scale
+}
+
+// A NaN is the largest difference, wherever it stands.
+func TestApart(t *testing.T) {
+	nan := float32(math.NaN())
+	for i := range 3 {
+		got := []float32{1, 1, 1}
+		if worst, _, scale := apart(got, []float32{1, 1, 1}); worst != 0 || scale != 1 {
+			t.Errorf("equal numbers differ by %g of %g", worst, scale)
+		}
+		got[i] = nan
+		if worst, at, _ := apart(got, []float32{1, 2, 1}); !math.IsInf(worst, 1) || at != i {
+			t.Errorf("a NaN at %d: the worst is %g at %d", i, worst, at)
+		}
 	}
 }
 

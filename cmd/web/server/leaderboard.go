@@ -100,7 +100,7 @@ func newLayout(sum study.Summary) layout {
 		l.params = append(l.params, templates.ParamColumn{Name: d.Name, Number: number, Scientific: dist.Kind == study.Float && dist.Log})
 	}
 	if sum.Best != nil {
-		for _, key := range []string{"val_psnr", "val_ssim", "val_loss"} {
+		for _, key := range []string{"val_psnr", "val_ssim", "val_miou", "val_acc", "val_pixel_acc", "val_loss"} {
 			if _, ok := sum.Best.Metrics[key]; ok && key != sum.Spec.Objective.Name {
 				l.extra = key
 				break

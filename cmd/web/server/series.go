@@ -85,7 +85,7 @@ func notFinite(lines []line) int {
 
 // metricOrder is how known metrics are listed; others follow by name.
 var metricOrder = []string{
-	"val_loss", "train_loss", "val_mse", "val_mae", "val_psnr", "val_ssim", "val_pixel_acc", "val_probe_acc",
+	"val_loss", "train_loss", "val_mse", "val_mae", "val_psnr", "val_ssim", "val_miou", "val_acc", "val_pixel_acc", "val_probe_acc",
 	"learning_rate", "grad_norm", "epoch", "epoch_s", "images_per_s",
 }
 
@@ -120,7 +120,7 @@ func goalOf(key string, o study.Objective) study.Direction {
 			return study.Minimize
 		}
 	}
-	for _, end := range []string{"psnr", "ssim", "acc", "accuracy", "auc", "f1"} {
+	for _, end := range []string{"psnr", "ssim", "acc", "accuracy", "iou", "auc", "f1"} {
 		if strings.HasSuffix(key, end) {
 			return study.Maximize
 		}

@@ -122,6 +122,9 @@ func (c Config) checkLabels() (errs []error) {
 	if c.Freeze == "encoder" && c.Task != Classify {
 		bad("freeze encoder is for the trainer classifier, not for task %s", c.Task)
 	}
+	if c.Task == Classify && !slices.Contains([]string{"", "plain", Residual, Attention}, c.Variant) {
+		bad("variant %s has the encoder of plain: write that for the trainer classifier", c.Variant)
+	}
 	if c.Task == Segment && (c.Variant == "denoising" || c.Variant == "variational") {
 		bad("variant %s makes images, and task segment makes none: use another variant", c.Variant)
 	}

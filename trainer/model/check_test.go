@@ -51,6 +51,9 @@ func TestCheck(t *testing.T) {
 			c.Task, c.Loss, c.Classes, c.Freeze = "classify", "cross_entropy", 256, "encoder"
 		}, ""},
 		{"classify one class", func(c *model.Config) { c.Task, c.Loss, c.Classes = "classify", "cross_entropy", 1 }, "labels of 2 to 256"},
+		{"classify by noise", func(c *model.Config) {
+			c.Task, c.Loss, c.Classes, c.Variant = "classify", "cross_entropy", 9, "denoising"
+		}, "has the encoder of plain"},
 		{"freeze", func(c *model.Config) { c.Freeze = "encoder" }, "freeze encoder is for the trainer classifier"},
 		{"freeze what", func(c *model.Config) { c.Freeze = "decoder" }, "freeze"},
 		{"skip", func(c *model.Config) { c.Variant = "skip" }, ""},

@@ -70,6 +70,12 @@ func TestPlanOnLabelsEqualsTapeMachine(t *testing.T) {
 		{"segment, one channel", func(c *model.Config) { segment(c); c.Channels, c.Classes = 1, 16 }},
 		{"classify", classify},
 		{"classify, padded", func(c *model.Config) { classify(c); c.Height, c.Depth, c.Activation, c.Classes = 10, 3, "tanh", 2 }},
+		{"segment, segnet", func(c *model.Config) { segment(c); c.Variant, c.Height, c.Width = model.SegNet, 13, 18 }},
+		{"segment, skip", func(c *model.Config) { segment(c); c.Variant, c.Norm = model.Skip, "batch" }},
+		{"segment, attention, 3x3", func(c *model.Config) { segment(c); c.Variant, c.Upsample = model.Attention, "k3" }},
+		{"classify, residual", func(c *model.Config) { classify(c); c.Variant, c.Norm = model.Residual, "layer" }},
+		{"classify, attention", func(c *model.Config) { classify(c); c.Variant = model.Attention }},
+		{"classify, frozen with a norm", func(c *model.Config) { classify(c); c.Freeze, c.Norm, c.Variant = "encoder", "batch", model.Residual }},
 		{"classify, frozen", func(c *model.Config) { classify(c); c.Freeze = "encoder" }},
 	} {
 		c := config(tt.change)

@@ -152,8 +152,11 @@ func baselineOf(s study.Spec, t study.Trial, list []study.Baseline) string {
 
 // testBaseline is the baseline of a trial's size with its metrics on the test set; nil where the trial has none.
 func (a *app) testBaseline(ctx context.Context, s study.Summary, t study.Trial, source dataset.Source) (*study.Baseline, error) {
+	if !baseline.Apply(s.Spec) {
+		return nil, nil
+	}
 	c, err := trainer.Decode(t.Params)
-	if err != nil || !baseline.Apply(s.Spec) || c.Latent > baseline.Most {
+	if err != nil || c.Latent > baseline.Most {
 		return nil, err
 	}
 	name := study.PCAName(c.Latent)

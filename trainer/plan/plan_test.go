@@ -169,6 +169,21 @@ func TestApart(t *testing.T) {
 	}
 }
 
+// nearGradients compares those of all weights.
+func nearGradients(t *testing.T, l plan.Layout, g []float32, want [][]float32, tolerance float64) {
+	t.Helper()
+	for i, grad := range want {
+		if l.Weights[i].Name == "enc.attn.k.bias" {
+			// A softmax does not see what is added to all scores of a row: this gradient is 0, and what is left of it
+			// rounding, of sums as large as those of the weight before it.
+			noise := append(slices.Clone(want[i-1]), l.Of(g, i)...)
+			near(t, "gradient of a bias that has none", noise, append(slices.Clone(want[i-1]), grad...), tolerance)
+			continue
+		}
+		near(t, "gradient of "+l.Weights[i].Name, l.Of(g, i), grad, tolerance)
+	}
+}
+
 const (
 	// The plain kernels round each result once; a plan skips the roundings between a layer and its bias, and a chain of
 	// a dozen layers carries each on.
@@ -274,16 +289,7 @@ func compare(t *testing.T, title string, set *dataset.Images, weights [][]float3
 						t.Fatal(err)
 					}
 					near(t, "loss", []float32{float32(sums.Loss)}, []float32{want.loss}, tolerance)
-					for i, grad := range want.grads {
-						if train.Layout.Weights[i].Name == "enc.attn.k.bias" {
-							// A softmax does not see what is added to all scores of a row: this gradient is 0, and what
-							// is left of it rounding, of sums as large as those of the weight before it.
-							noise := append(slices.Clone(want.grads[i-1]), train.Layout.Of(g, i)...)
-							near(t, "gradient of a bias that has none", noise, append(slices.Clone(want.grads[i-1]), grad...), tolerance)
-							continue
-						}
-						near(t, "gradient of "+train.Layout.Weights[i].Name, train.Layout.Of(g, i), grad, tolerance)
-					}
+					nearGradients(t, train.Layout, g, want.grads, tolerance)
 					sums, err = f.Run(w, nil, plan.Batch{Pixels: set.Pixels, Labels: labelsOf(c, set), Images: idx})
 					if err != nil {
 						t.Fatal(err)

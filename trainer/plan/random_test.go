@@ -54,6 +54,11 @@ var randomCases = []struct {
 	{"segnet, dropout, superresolve, odd sides", func(c *model.Config) {
 		c.Variant, c.Task, c.DropoutConv, c.Height, c.Width = "segnet", "superresolve", 0.3, 13, 15
 	}},
+	{"dropout, residual", func(c *model.Config) { c.Variant, c.DropoutConv, c.DropoutDense = "residual", 0.2, 0.3 }},
+	{"dropout, skip, layer norm", func(c *model.Config) { c.Variant, c.Norm, c.DropoutConv, c.Depth = "skip", "layer", 0.3, 3 }},
+	{"dropout, segnet", func(c *model.Config) { c.Variant, c.DropoutConv, c.DropoutDense = "segnet", 0.3, 0.2 }},
+	{"dropout, attention, gelu", func(c *model.Config) { c.Variant, c.DropoutConv, c.Activation = "attention", 0.3, "gelu" }},
+	{"dropout, batch norm", func(c *model.Config) { c.Norm, c.DropoutConv, c.DropoutDense = "batch", 0.3, 0.2 }},
 	{"variational, no beta", func(c *model.Config) { c.Variant, c.Latent = "variational", 1 }},
 	{"variational, inpaint", func(c *model.Config) {
 		c.Variant, c.Beta, c.Task, c.Depth, c.Height = "variational", 4, "inpaint", 1, 14
@@ -185,9 +190,7 @@ func TestRandomPlans(t *testing.T) {
 							t.Fatal(err)
 						}
 						near(t, "loss", []float32{float32(sums.Loss)}, want[0], tolerance)
-						for i, grad := range want[1:] {
-							near(t, "gradient of "+train.Layout.Weights[i].Name, train.Layout.Of(g, i), grad, tolerance)
-						}
+						nearGradients(t, train.Layout, g, want[1:], tolerance)
 						if sums, err = f.Run(given, nil, quiet); err != nil {
 							t.Fatal(err)
 						}

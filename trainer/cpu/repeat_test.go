@@ -46,11 +46,7 @@ var repeatable = []struct {
 	{"residual, batch norm", func(c *trainer.Config) { c.Variant, c.Norm = model.Residual, "batch" }},
 	{"segnet", func(c *trainer.Config) { c.Variant = model.SegNet }},
 	{"attention", func(c *trainer.Config) { c.Variant = model.Attention }},
-	{"noise, flips", func(c *trainer.Config) { c.Variant, c.NoiseLevel, c.Flip = "denoising", 0.2, "horizontal" }},
-	{"masks", func(c *trainer.Config) { c.Variant, c.Noise, c.NoiseLevel = "denoising", "mask", 0.3 }},
-	{"variational", func(c *trainer.Config) { c.Variant, c.Beta = "variational", 1 }},
-	{"inpaint", func(c *trainer.Config) { c.Task = "inpaint" }},
-	{"superresolve", func(c *trainer.Config) { c.Task = "superresolve" }},
+	{"attention, dropout", func(c *trainer.Config) { c.Variant, c.DropoutConv, c.DropoutDense = model.Attention, 0.2, 0.2 }},
 	{"segment, flips", func(c *trainer.Config) { *c = onLabels(model.Segment, 37, 11); c.Flip = "horizontal" }},
 	{"classify", func(c *trainer.Config) { *c = onLabels(model.Classify, 37, 11) }},
 	{"classify, frozen, batch norm", func(c *trainer.Config) {

@@ -65,7 +65,9 @@ func TestStreamsDiffer(t *testing.T) {
 	first := map[uint64]key{}
 	for _, seed := range []uint64{0, 1, 2, 1 << 32, 1<<32 + 1, math.MaxUint64} {
 		for _, replicate := range []int{0, 1, 7} {
-			for _, purpose := range []Purpose{ForSampling, ForSplit, ForWeights, ForShuffle, ForShapes} {
+			for _, purpose := range []Purpose{
+				ForSampling, ForSplit, ForWeights, ForShuffle, ForBaseline, ForDropout, ForFlip, ForShapes, ForCorruption, ForCode, ForGenerated,
+			} {
 				for _, epoch := range []int{0, 1, 2, 1000} {
 					k := key{seed, replicate, purpose, epoch}
 					v := Stream(k.seed, k.replicate, k.purpose, k.epoch).Uint64()

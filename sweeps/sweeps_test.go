@@ -4,6 +4,7 @@ package sweeps_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,5 +130,20 @@ func TestCapacity(t *testing.T) {
 	}
 	if got, want := baseline.Sizes(s.Space), []int{0, 16, 32, 64, 128, 256, 512}; !baseline.Apply(s) || !cmp.Equal(got, want) {
 		t.Errorf("baselines of %v, want %v", got, want)
+	}
+}
+
+// Variants can be compared by what all of them measure, and not by what one of them does alone.
+func TestVariantsAreCompared(t *testing.T) {
+	for _, tt := range []struct{ metric, variants, want string }{
+		{"val_mse", "[plain, denoising, variational, skip]", ""},
+		{"val_kl", "[variational]", ""},
+		{"val_kl", "[plain, variational]", "val_kl is not reported by trials with variant plain"},
+	} {
+		text := "metric: {name: " + tt.metric + ", goal: minimize}\nparameters: {variant: {values: " + tt.variants + "}}\n"
+		_, err := parse("v.yaml", []byte(text))
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s of %s: %v, want %q", tt.metric, tt.variants, err, tt.want)
+		}
 	}
 }

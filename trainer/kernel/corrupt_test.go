@@ -52,8 +52,16 @@ func TestCorrupt(t *testing.T) {
 			{1, 1, 1, 1, 1, 0}, {2, 3, 1, 2, 4, 1}, {7, 5, 3, 8, 8, 2}, {28, 28, 1, 32, 32, 1}, {32, 32, 3, 32, 32, 1}, {17, 64, 3, 32, 64, 0},
 		} {
 			for _, c := range []kernel.Corruption{
-				{}, {Kind: kernel.Gaussian}, {Kind: kernel.Gaussian, Level: 0.1}, {Kind: kernel.Gaussian, Level: 30}, {Kind: kernel.Masking},
-				{Kind: kernel.Masking, Level: 0.3}, {Kind: kernel.Masking, Level: 1}, {Kind: kernel.Hole}, {Kind: kernel.Centre}, {Kind: kernel.Averages},
+				{},
+				{Kind: kernel.Gaussian},
+				{Kind: kernel.Gaussian, Level: 0.1},
+				{Kind: kernel.Gaussian, Level: 30},
+				{Kind: kernel.Masking},
+				{Kind: kernel.Masking, Level: 0.3},
+				{Kind: kernel.Masking, Level: 1},
+				{Kind: kernel.Hole},
+				{Kind: kernel.Centre},
+				{Kind: kernel.Averages},
 			} {
 				c.H, c.W = s.h, s.w
 				name := fmt.Sprintf("%+v of %+v", c, s)

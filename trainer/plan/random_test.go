@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -316,5 +317,13 @@ func TestInputs(t *testing.T) {
 		if want := kernel.Reconstruct(nil, seen, kernel.Loss{H: c.Height, W: c.Width}); !slices.Equal(got, want) {
 			t.Errorf("%s: the inputs are others", tt.name)
 		}
+	}
+}
+
+// A network whose decoder reads maps of the encoder has none by itself.
+func TestNoDecoder(t *testing.T) {
+	c := config(func(c *model.Config) { c.Variant = model.Skip })
+	if _, err := model.Decoder(c, 4); err == nil || !strings.Contains(err.Error(), "more than the code") {
+		t.Errorf("the decoder of skip connections: %v", err)
 	}
 }

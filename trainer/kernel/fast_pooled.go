@@ -21,6 +21,9 @@ func (f fast) ConvPoolBackward(ws *Workspace, dx Map, dw, db []float32, x, dy Ma
 	s := sparse{fast: f, x: x, k: k, ci: x.C, co: dy.C, numbers: k * x.C}
 	s.wide = (s.numbers + 7) &^ 7
 	s.images = min(max(1, listLength/(dy.H*dy.W)), max(1, dy.N))
+	if s.images*x.Image() > math.MaxInt32 {
+		panic("kernel: an image is too large") // 8 GiB; no trial holds two
+	}
 	s.length = s.images*dy.H*dy.W + 8 // a cache line more, or all lists would meet in a few sets of the cache
 	s.list, s.n = ws.entries.take(s.co*s.length), ws.counts.take(s.co)
 	s.sums = ws.floats(s.co * k * s.wide)
@@ -62,8 +65,8 @@ func checkConvPoolBackward(dx Map, dw, db []float32, x, dy Map, arg []byte, w []
 	if k < 1 || k%2 == 0 || x.Pad < k/2 {
 		panic("kernel: convolution side is even or wider than the border")
 	}
-	if len(x.Data) < x.N*x.Image()+Slack || x.N*x.Image() > math.MaxInt32 {
-		panic("kernel: map has no slack or is too large")
+	if len(x.Data) < x.N*x.Image()+Slack {
+		panic("kernel: map has no slack")
 	}
 	checkVector(dw, k*k*x.C*dy.C)
 	checkVector(w, k*k*x.C*dy.C)

@@ -126,6 +126,9 @@ func Warnings(s study.Spec) []string {
 	if o := s.Objective.Name; o == "train_loss" {
 		warn("the objective train_loss rewards overfitting: use a val_ metric")
 	}
+	if f, ok := s.Space.Lookup("freeze"); ok && s.InitFrom == "" && slices.Contains(f.Distribution.Choices, any("encoder")) {
+		warn("freeze encoder trains one layer on an encoder of random weights: name one that was trained with init_from under sweep")
+	}
 	if w, ok := s.Space.Lookup("ssim_weight"); ok && !w.Distribution.Single() &&
 		!slices.Contains(loss.Distribution.Choices, any("mse+ssim")) {
 		warn("ssim_weight is searched but no trial has the loss mse+ssim: it will change nothing")

@@ -23,7 +23,10 @@ func two() (study.Catalogue, study.Catalogue) {
 	first.Metrics = append(first.Metrics, study.MetricDecl{Key: "val_iou", Direction: study.Maximize, With: "task", WithWords: []string{"mark"}})
 	second := study.Catalogue{
 		Trainer: "judge", Objective: "val_acc", Data: first.Data,
-		Params:  []study.Declaration{{Name: "lr", Kind: study.Float, Low: 0, High: 1, Default: 0.1}},
+		Params: []study.Declaration{
+			{Name: "lr", Kind: study.Float, Low: 0, High: 1, Default: 0.1},
+			{Name: "freeze", Kind: study.Categorical, Words: []string{"none", "encoder"}, Default: "none"},
+		},
 		Metrics: []study.MetricDecl{{Key: "val_loss", Direction: study.Minimize}, {Key: "val_acc", Direction: study.Maximize}},
 	}
 	return first, second
@@ -66,5 +69,23 @@ func TestTrainers(t *testing.T) {
 				t.Errorf("as it prints itself: %v, %v", err, spec.Diff(s, again))
 			}
 		})
+	}
+}
+
+func TestFreezeWithoutAnEncoder(t *testing.T) {
+	for text, want := range map[string]int{
+		"parameters: {freeze: {values: [none, encoder]}}\nsweep: {trainer: judge}":         1,
+		"parameters: {freeze: {value: encoder}}\nsweep: {trainer: judge, init_from: best}": 0,
+		"parameters: {freeze: {value: none}, lr: {value: 0.1}}\nsweep: {trainer: judge}":   0,
+		"parameters: {lr: {min: 0.1, max: 0.2}}\nrun_cap: 2\nsweep: {trainer: judge}":      0,
+	} {
+		a, b := two()
+		s, err := spec.Parse(spec.Source{Name: "sweep.yaml", Text: []byte("run_cap: 1\n" + strings.ReplaceAll(text, "\nrun_cap: 2", ""))}, a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := spec.Warnings(s); len(got) != want || want == 1 && !strings.Contains(got[0], "init_from") {
+			t.Errorf("%s: %q", text, got)
+		}
 	}
 }

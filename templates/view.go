@@ -386,10 +386,12 @@ type ComparePage struct {
 	Log      Toggle
 	Charts   []Chart
 	Pictures []Picture
-	Numbers  string // "1,5,9"
-	Export   bool   // one of them has a model to export
-	Action   string
-	Problem  string // what was wrong with the trials asked for
+	// PicturesTitle names what Pictures show.
+	PicturesTitle string
+	Numbers       string // "1,5,9"
+	Export        bool   // one of them has a model to export
+	Action        string
+	Problem       string // what was wrong with the trials asked for
 }
 
 // Compared is one trial of a comparison.

@@ -85,6 +85,7 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) error {
 			p.Pictures = append(p.Pictures, pic)
 		}
 	}
+	p.PicturesTitle = picturesTitle(sum.Spec.Trainer, trials[0].Params)
 	p.Params, p.Same = onlyDifferent(compareParams(sum, trials), all)
 	metrics, same := onlyDifferent(compareMetrics(sum, trials), all)
 	p.Metrics, p.Same = metrics, p.Same+same

@@ -60,7 +60,7 @@ func TestPagesOnLabels(t *testing.T) {
 	}{
 		{"/studies/seg", []string{"val_miou", "val_pixel_acc", ">max<"}, []string{"val_mse", "val_psnr"}},
 		{fmt.Sprintf("/studies/seg/trials/%d", seg.Best.Number), []string{"val_miou", "<span>classes</span><span>found</span>", "rows, image, classes, found", "<h2>Segmentation</h2>"}, []string{"val_mse", "decoded", "Reconstructions"}},
-		{"/studies/seg/compare", []string{"val_pixel_acc", "found, by trial #", "Validation images: classes", "Validation images: image"}, []string{"val_mse", "decoded"}},
+		{"/studies/seg/compare", []string{"val_pixel_acc", "found, by trial #", "Validation images: classes", "Validation images: image", "<h2>Segmentation</h2>"}, []string{"val_mse", "decoded"}},
 		{"/studies/cls", []string{"val_acc", "val_loss", ">max<"}, []string{"val_mse"}},
 		{fmt.Sprintf("/studies/cls/trials/%d", cls.Best.Number), []string{"val_acc", "right?", "<h2>Answers</h2>"}, []string{"val_mse", "decoded"}},
 		{"/studies/cls/compare", []string{"★", "right?, by trial #"}, []string{"val_mse", "decoded"}},

@@ -17,8 +17,9 @@ func (a *app) applyVerb() *cobra.Command {
 		Use: "apply DIR IMAGE... -o OUT", Short: "Run an exported model on your own images", Args: cobra.MinimumNArgs(2),
 		Long: `Run an exported model on your own PNG and JPEG images, or on those in and below folders. OUT gets a picture for each, what
 the model makes of it, and a table: codes.csv with squared errors and latent codes, of a segmentation classes.csv with the
-share of each class, of a classifier probabilities.csv and no pictures. Images of another size are ` + dataset.Fit + `.
-OUT is a new or an empty folder, and is written whole or not at all.`,
+share of each class, of a classifier probabilities.csv and no pictures. OUT is a new or an empty folder, and is
+written whole or not at all.
+An image of another size is ` + dataset.Fit + `.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				return usagef("say where to write the results with -o OUT")

@@ -123,7 +123,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		if len(args) == 0 {
 			return usagef("something is missing: use it as `%s`", use)
 		}
-		return usagef("%d arguments do not fit: use it as `%s`", len(args), use)
+		return usagef("wrong number of arguments (%d): use it as `%s`", len(args), use)
 	}
 }
 

@@ -39,7 +39,7 @@ func (p *parser) together(nodes map[string]ast.Node) {
 			}
 		}
 		if len(bad) > 0 {
-			p.fail(nodes[d.Name], "%s has no meaning where %s is %s, only with %s: leave one of the two out (%s)", d.Name, other.Name,
+			p.fail(nodes[d.Name], "%s has no meaning where %s is %s, only with %s: leave it out, or choose another %[2]s (%[5]s)", d.Name, other.Name,
 				strings.Join(bad, " or "), strings.Join(d.WithWords, " or "), d.Doc)
 		}
 	}

@@ -42,7 +42,7 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"cae.yaml", "capacity.yaml", "classifier.yaml", "denoise.yaml", "finetune.yaml", "generate.yaml", "lr.yaml", "paper.yaml", "segment.yaml", "smoke.yaml"}; !cmp.Equal(files, want) {
+	if want := []string{"cae.yaml", "capacity.yaml", "classifier.yaml", "denoise.yaml", "finetune.yaml", "generate.yaml", "lr.yaml", "paper.yaml", "segment.yaml", "smoke.yaml", "variants.yaml"}; !cmp.Equal(files, want) {
 		t.Errorf("the files are %v, want %v", files, want)
 	}
 	for _, name := range files {

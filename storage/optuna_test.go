@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 
 	"sweep/storage"
 	"sweep/study"
+	"sweep/study/studytest"
 )
 
 // optuna is a Python process that answers optuna_check.py's commands.
@@ -34,14 +34,8 @@ type optuna struct {
 // startOptuna starts Optuna's side of a test. Without an interpreter that has it the test is skipped, but not in CI.
 func startOptuna(t *testing.T) *optuna {
 	t.Helper()
-	leave := t.Skipf
-	if os.Getenv("CI") == "true" {
-		leave = t.Fatalf
-	}
-	exe := os.Getenv("SWEEP_PYTHON")
-	if exe == "" {
-		leave("not checked with real Optuna: $SWEEP_PYTHON names no Python that has it")
-	}
+	const unchecked = "the database is not checked with real Optuna"
+	exe := studytest.Interpreter(t, "SWEEP_PYTHON", "optuna", unchecked)
 	o := &optuna{cmd: exec.Command(exe, "testdata/optuna_check.py"), err: &bytes.Buffer{}}
 	o.cmd.Stderr = o.err
 	in, err := o.cmd.StdinPipe()
@@ -63,7 +57,7 @@ func startOptuna(t *testing.T) *optuna {
 	if _, err := o.try("version"); err != nil {
 		o.cmd.Wait()
 		if o.cmd.ProcessState.ExitCode() == 9 {
-			leave("not checked with real Optuna: %s cannot import it", exe)
+			studytest.LeaveOut(t, "%s cannot import optuna: %s", exe, unchecked)
 		}
 		t.Fatalf("optuna_check.py: %v\n%s", err, o.err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"sweep/study/spec"
+	"sweep/study/studytest"
 	"sweep/trainer"
 	"sweep/trainer/dataset"
 )
@@ -149,13 +150,7 @@ func TestSchemaJudges(t *testing.T) {
 	for _, text := range wrong {
 		add(text, []byte(text), false)
 	}
-	python := os.Getenv("SWEEP_PYTHON")
-	switch {
-	case python == "" && os.Getenv("CI") != "":
-		t.Fatal("$SWEEP_PYTHON does not name an interpreter with the packages of tools/requirements.txt")
-	case python == "":
-		t.Skip("$SWEEP_PYTHON does not name an interpreter with jsonschema (tools/requirements.txt)")
-	}
+	python := studytest.Interpreter(t, "SWEEP_PYTHON", "jsonschema (tools/requirements.txt)", "the schema is not compared with the program")
 	text, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)

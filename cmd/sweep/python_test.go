@@ -12,21 +12,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sweep/study/studytest"
 )
 
-// python finds the interpreter with the packages of tools/requirements.txt. Without one the test is left out, which in CI
-// is a failure.
+// python returns the interpreter with the packages of tools/requirements.txt.
 func python(t *testing.T) string {
 	t.Helper()
-	p := os.Getenv("SWEEP_PYTHON")
-	switch {
-	case p != "":
-		return p
-	case os.Getenv("CI") != "":
-		t.Fatal("$SWEEP_PYTHON does not name an interpreter with the packages of tools/requirements.txt")
-	}
-	t.Skip("$SWEEP_PYTHON does not name an interpreter with optuna and onnxruntime (tools/requirements.txt)")
-	return ""
+	return studytest.Interpreter(t, "SWEEP_PYTHON", "the packages of tools/requirements.txt", "what the program writes is not read by others")
 }
 
 func script(t *testing.T, args ...string) string {

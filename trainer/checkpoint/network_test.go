@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweep/study"
+	"sweep/study/studytest"
 	"sweep/trainer"
 	"sweep/trainer/checkpoint"
 	"sweep/trainer/model"
@@ -252,18 +253,10 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// python returns the interpreter with onnxruntime, or skips: in CI nothing is left out.
+// python returns the interpreter with onnxruntime.
 func python(t *testing.T) string {
 	t.Helper()
-	p := os.Getenv("SWEEP_PYTHON")
-	if p == "" {
-		const why = "$SWEEP_PYTHON does not name a Python with onnxruntime, onnx and safetensors: exported models are not run by them"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	return p
+	return studytest.Interpreter(t, "SWEEP_PYTHON", "onnxruntime, onnx and safetensors", "exported models are not run by them")
 }
 
 func TestONNXRuntime(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sweep/study"
+	"sweep/study/studytest"
 	"sweep/trainer"
 	"sweep/trainer/checkpoint"
 	"sweep/trainer/kernel"
@@ -78,18 +79,10 @@ const (
 	torchGradients = 1e-4
 )
 
-// torch returns the interpreter with PyTorch, or skips: in CI nothing is left out.
+// torch returns the interpreter with PyTorch.
 func torch(t *testing.T) string {
 	t.Helper()
-	p := os.Getenv("SWEEP_TORCH")
-	if p == "" {
-		const why = "$SWEEP_TORCH does not name a Python with PyTorch and numpy: models are not loaded into it"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	return p
+	return studytest.Interpreter(t, "SWEEP_TORCH", "PyTorch and numpy", "models are not loaded into it")
 }
 
 // The same architecture and weights give the same outputs and gradients in PyTorch.

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"testing"
 
+	"sweep/study/studytest"
 	"sweep/trainer"
 	"sweep/trainer/kernel"
 	"sweep/trainer/model"
@@ -44,14 +44,7 @@ json.dump(out, sys.stdout)
 const torchTolerance = 3e-6
 
 func TestOptimisersEqualPyTorch(t *testing.T) {
-	python := os.Getenv("SWEEP_TORCH")
-	if python == "" {
-		const why = "$SWEEP_TORCH does not name a Python with PyTorch: the optimisers are compared with their formulas only"
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
+	python := studytest.Interpreter(t, "SWEEP_TORCH", "PyTorch", "the optimisers are compared with their formulas only")
 	type torchCase struct {
 		Optimizer   string        `json:"optimizer"`
 		LR          float64       `json:"lr"`

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"math"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"sweep/study/studytest"
 	"sweep/trainer/kernel"
 )
 
@@ -23,14 +23,7 @@ const ssimPeerTolerance = 1e-5
 
 // TestSSIMEqualsPeer compares SSIM with scikit-image's structural_similarity, image by image.
 func TestSSIMEqualsPeer(t *testing.T) {
-	python := os.Getenv("SWEEP_PYTHON")
-	if python == "" {
-		const why = "$SWEEP_PYTHON does not name a Python with scikit-image: SSIM is not compared with its"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
+	python := studytest.Interpreter(t, "SWEEP_PYTHON", "scikit-image", "SSIM is not compared with its")
 	sizes := [][3]int{{32, 32, 3}, {11, 11, 1}, {40, 17, 3}, {28, 28, 1}}
 	var input bytes.Buffer
 	var preds, targets []kernel.Map

@@ -53,8 +53,8 @@ func (c *compiler) mask(mask *G.Node) int {
 // dropMask draws which values of b's images are kept.
 func (e *Exec) dropMask(s *Step, b Batch) {
 	v := &e.p.Values[s.Dst]
-	key, counter := model.DropKey(b.Seed, b.Replicate, b.Step).Words()
-	e.k.DropMask(e.ws, e.args[s.Dst][:len(b.Images)*v.C], kernel.Stream{Key: key, Counter: counter}, model.DropBlock(v.Stream), v.Threshold)
+	random := stream(model.DropKey(b.Seed, b.Replicate, b.Step).Words())
+	e.k.DropMask(e.ws, e.args[s.Dst][:len(b.Images)*v.C], random, model.DropBlock(v.Stream), v.Threshold)
 }
 
 func (e *Exec) drop(s *Step, n int) {

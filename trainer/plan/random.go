@@ -26,14 +26,19 @@ func (p *Program) words() int {
 	return max(p.Corruption.Words(p.Config.Channels), p.Config.CodeWords())
 }
 
+// stream is what the kernels draw from with a key of these words.
+func stream(key [2]uint32, counter [3]uint32) kernel.Stream {
+	return kernel.Stream{Key: key, Counter: counter}
+}
+
 // corrupt makes the input of each image from its target, with random bits that belong to image and epoch, whatever batch
 // the image falls into.
 func (e *Exec) corrupt(s *Step, b Batch) {
 	dst, src := e.m(s.Dst, len(b.Images)), e.m(s.Src, len(b.Images))
-	key := model.InputKey(b.Seed, b.Replicate, b.Epoch)
+	random := stream(model.InputKey(b.Seed, b.Replicate, b.Epoch).Words())
 	words := e.words[:e.p.Corruption.Words(dst.C)]
 	for i, image := range b.Images {
-		key.Fill(words, uint32(image*len(words)/4))
+		e.k.Random(words, random, uint32(image*len(words)/4))
 		e.k.Corrupt(dst, src, i, e.p.Corruption, words)
 	}
 }
@@ -41,11 +46,11 @@ func (e *Exec) corrupt(s *Step, b Batch) {
 // normal draws what the codes are drawn with.
 func (e *Exec) normal(s *Step, b Batch) {
 	dst := e.vector(s.Dst, len(b.Images))
-	key := model.CodeKey(b.Seed, b.Replicate, b.Epoch)
+	random := stream(model.CodeKey(b.Seed, b.Replicate, b.Epoch).Words())
 	size := e.p.Config.Latent
 	words := e.words[:e.p.Config.CodeWords()]
 	for i, image := range b.Images {
-		key.Fill(words, uint32(image*len(words)/4))
+		e.k.Random(words, random, uint32(image*len(words)/4))
 		kernel.Normals(dst[i*size:][:size], words)
 	}
 }

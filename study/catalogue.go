@@ -23,9 +23,18 @@ type Declaration struct {
 	// With is another parameter, a choice of words: where that is none of WithWords this one must keep its default.
 	With      string
 	WithWords []string
+	Clashes   []Clash
 	Default   any
 	Unbuilt   bool // the whole parameter is of the contract but not built yet: only its default is accepted
 	Doc       string
+}
+
+// Clash says which values of a parameter make nothing beside which words of another one.
+type Clash struct {
+	Values []any    // of the parameter that declares it, never its default
+	With   string   // the other parameter, a choice of words
+	Words  []string // of that
+	Doc    string   // why, and what to choose instead
 }
 
 // Catalogue is what a trainer declares about itself.
@@ -171,11 +180,17 @@ func (d Declaration) Check(v any) error {
 }
 
 // Fits reports, in words for the person who wrote the file, that d has the value v, which Check has passed, where the
-// parameter d.With is other and gives it no meaning.
-func (d Declaration) Fits(v any, other string) error {
-	if d.With == "" || slices.Contains(d.WithWords, other) || FormatValue(normal(v)) == FormatValue(normal(d.Default)) {
-		return nil
+// parameter with is word and gives it no meaning.
+func (d Declaration) Fits(v any, with, word string) error {
+	same := func(other any) bool { return FormatValue(normal(v)) == FormatValue(normal(other)) }
+	if d.With == with && !slices.Contains(d.WithWords, word) && !same(d.Default) {
+		return fmt.Errorf("it has no meaning where %s is %s, only with %s: leave it out, or choose another %[1]s (%s)",
+			with, word, strings.Join(d.WithWords, " or "), d.Doc)
 	}
-	return fmt.Errorf("it has no meaning where %s is %s, only with %s: leave it out, or choose another %[1]s (%s)",
-		d.With, other, strings.Join(d.WithWords, " or "), d.Doc)
+	for _, c := range d.Clashes {
+		if c.With == with && slices.Contains(c.Words, word) && slices.ContainsFunc(c.Values, same) {
+			return fmt.Errorf("%s does not go with %s %s: %s", FormatValue(v), with, word, c.Doc)
+		}
+	}
+	return nil
 }

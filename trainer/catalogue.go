@@ -51,6 +51,22 @@ func declarations() []study.Declaration {
 		d.With, d.WithWords = "variant", []string{variant}
 		return d
 	}
+	// clash is d without values that make no network where the parameter with is one of words.
+	clash := func(d study.Declaration, values []any, with string, words []string, doc string) study.Declaration {
+		d.Clashes = append(d.Clashes, study.Clash{Values: values, With: with, Words: words, Doc: doc})
+		return d
+	}
+	kernel = clash(kernel, []any{int64(1)}, "variant", []string{model.SegNet}, "three of four pixels would be left to the bias, use at least 3")
+	upsample := clash(words("upsample", "k2", []string{"k2", "k3"}, nil, "transposed convolution with stride 2: k2 is 2x2, k3 is 3x3 and overlaps"),
+		[]any{"k3"}, "variant", []string{model.SegNet}, "it has no transposed convolutions, leave upsample out")
+	depth := clash(whole("depth", 1, 5, 3, "convolutions in the encoder, and transposed ones in the decoder"),
+		[]any{int64(1)}, "variant", []string{model.Skip}, "there is nothing to skip, use at least 2")
+	variant := words("variant", "plain", []string{"plain", model.Skip, model.Residual, model.SegNet, model.Attention, "denoising", "variational"},
+		nil, "the kind of autoencoder")
+	variant = clash(variant, []any{"denoising"}, "task", []string{"inpaint", "superresolve"},
+		"each makes the input from the image, use task reconstruct or another variant")
+	variant = clash(variant, []any{"denoising", "variational"}, "task", []string{model.Segment},
+		"it makes images and the task makes none, use another variant")
 	return []study.Declaration{
 		{Name: "lr", Kind: study.Float, Low: 0, OpenLow: true, High: 10, Default: 0.001, Doc: "learning rate after warm-up"},
 		whole("batch", 1, 1024, 64, "images in one optimiser step"),
@@ -67,18 +83,17 @@ func declarations() []study.Declaration {
 		whole("warmup_epochs", 0, 1000, 0, "epochs over which the learning rate rises to lr"),
 		words("schedule", "constant", []string{"constant", "cosine", "step"}, nil, "the learning rate after warm-up: cosine falls to 0 at the last epoch, step to a tenth at the half and again at three quarters"),
 		whole("patience", 0, 1000, 5, "epochs without a better objective before the trial stops; 0: never"),
-		whole("depth", 1, 5, 3, "convolutions in the encoder, and transposed ones in the decoder"),
+		depth,
 		filters,
 		kernel,
-		words("upsample", "k2", []string{"k2", "k3"}, nil, "transposed convolution with stride 2: k2 is 2x2, k3 is 3x3 and overlaps"),
+		upsample,
 		words("activation", "relu", []string{"relu", "leaky_relu", "tanh", "sigmoid", "gelu"}, nil, "between layers"),
 		ofPicture(words("output_activation", "sigmoid", []string{"sigmoid", "tanh", "none"}, nil, "after the last layer; tanh counts as (y+1)/2")),
 		words("norm", "none", []string{"none", "batch", "layer"}, nil, "normalisation after each convolution: of a channel over the batch, or of each image"),
 		number("dropout_conv", 0.95, 0, "share of values that a step drops after each stage of convolutions"),
 		number("dropout_dense", 0.95, 0, "share of values that a step drops before the code's dense layer and after the decoder's"),
 		words("flip", "none", []string{"none", "horizontal"}, nil, "horizontal: an epoch turns half of the training images left to right"),
-		words("variant", "plain", []string{"plain", model.Skip, model.Residual, model.SegNet, model.Attention, "denoising", "variational"},
-			nil, "the kind of autoencoder"),
+		variant,
 		words("task", "reconstruct", []string{"reconstruct", "inpaint", "superresolve", model.Segment},
 			nil, "what the network is trained to do: its input is the image, the image with a hole, or at half its size; segment, on data with masks: the class of each pixel, by cross-entropy"),
 		onlyWith("denoising", words("noise", "gaussian", []string{"gaussian", "mask"}, nil, "what the input of denoising has and its target has not: noise, or black pixels")),
@@ -133,9 +148,11 @@ func Decode(p study.Params) (Config, error) {
 		values[d.Name] = v
 	}
 	for _, d := range declared {
-		if other, ok := values[d.With].(string); ok {
-			if err := d.Fits(values[d.Name], other); err != nil {
-				return Config{}, fmt.Errorf("parameter %s: %w", d.Name, err)
+		for _, other := range declared {
+			if word, ok := values[other.Name].(string); ok {
+				if err := d.Fits(values[d.Name], other.Name, word); err != nil {
+					return Config{}, fmt.Errorf("parameter %s: %w", d.Name, err)
+				}
 			}
 		}
 	}

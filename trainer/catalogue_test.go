@@ -39,6 +39,45 @@ func defaultsAreValues(t *testing.T, c study.Catalogue) {
 	}
 }
 
+// The catalogue refuses what makes no network, whatever the images, and nothing else.
+func TestClashes(t *testing.T) {
+	c := trainer.Catalogue(nil)
+	for _, d := range c.Params {
+		for _, clash := range d.Clashes {
+			other, ok := c.Param(clash.With)
+			for _, w := range clash.Words {
+				if d.Fits(d.Default, clash.With, w) != nil || !ok || other.Check(w) != nil {
+					t.Errorf("%s: its default clashes, or there is no %s %s", d.Name, clash.With, w)
+				}
+			}
+		}
+	}
+	words := func(name string) []string {
+		d, _ := c.Param(name)
+		return d.Words
+	}
+	for _, variant := range words("variant") {
+		for _, task := range words("task") {
+			for _, upsample := range words("upsample") {
+				for _, side := range []int64{1, 3} { // of the kernel, and the depth
+					p := study.Params{"variant": variant, "task": task, "upsample": upsample, "kernel": side, "depth": side}
+					_, err := trainer.Decode(p)
+					network := model.Config{
+						Channels: 3, Height: 32, Width: 32, Depth: int(side), Filters: []int{4, 4, 4}, Kernel: int(side), Upsample: upsample,
+						Latent: 8, Activation: "relu", OutputActivation: "sigmoid", Loss: "mse", Variant: variant, Task: task,
+					}
+					if task == model.Segment {
+						network.Loss, network.Classes = "cross_entropy", 11
+					}
+					if no := network.Check(); (err != nil) != (no != nil) {
+						t.Errorf("%v: refused as %v, and the network as %v", p, err, no)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestDecode(t *testing.T) {
 	base := trainer.Config{
 		Config: model.Config{

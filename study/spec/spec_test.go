@@ -35,7 +35,11 @@ func catalogue() study.Catalogue {
 			{Name: "weight_decay", Kind: study.Float, Low: 0, High: 1, Default: 0.0, Unbuilt: true},
 			{Name: "warmup_epochs", Kind: study.Int, Low: 0, High: 1000, Default: int64(0)},
 			{Name: "patience", Kind: study.Int, Low: 0, High: 1000, Default: int64(5)},
-			{Name: "depth", Kind: study.Int, Low: 1, High: 5, Default: int64(3)},
+			{
+				Name: "depth", Kind: study.Int, Low: 1, High: 5, Default: int64(3),
+				Clashes: []study.Clash{{Values: []any{int64(1)}, With: "variant", Words: []string{"skip"}, Doc: "there is nothing to skip, use at least 2"}},
+			},
+			{Name: "variant", Kind: study.Categorical, Words: []string{"plain", "skip"}, Default: "plain"},
 			{
 				Name: "filters", Kind: study.Int, List: true, Low: 1, High: 1024, AtLeast: "depth",
 				Default: []any{int64(16), int64(32), int64(64), int64(128), int64(256)},

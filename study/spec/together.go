@@ -10,19 +10,12 @@ import (
 )
 
 // together checks the parameters that have a meaning only beside certain words of another one, such as weight_decay and
-// optimizer. Every combination that a search could come to must have one.
+// optimizer, and the values that clash with some. Every combination that a search could come to must have a meaning.
 func (p *parser) together(nodes map[string]ast.Node) {
 	for _, d := range p.catalogue.Params {
 		dim, given := p.spec.Space.Lookup(d.Name)
-		other, ok := p.catalogue.Param(d.With)
-		if !given || !ok {
-			continue
-		}
-		words := []any{other.Default}
-		if o, ok := p.spec.Space.Lookup(other.Name); ok {
-			words = o.Distribution.Choices
-		} else if nodes[other.Name] != nil {
-			continue // it is wrong, and that is told already
+		if !given {
+			continue // the default goes with all
 		}
 		values := dim.Distribution.Choices
 		if dim.Distribution.Kind != study.Categorical {
@@ -31,16 +24,33 @@ func (p *parser) together(nodes map[string]ast.Node) {
 				values = append(values, dim.Distribution.Low)
 			}
 		}
-		var bad []string
-		for _, w := range words {
-			word, ok := w.(string)
-			if ok && slices.ContainsFunc(values, func(v any) bool { return d.Fits(v, word) != nil }) {
-				bad = append(bad, word)
-			}
-		}
+		bad := p.wordsBeside(nodes, d.With, func(word string) bool {
+			return !slices.Contains(d.WithWords, word) && slices.ContainsFunc(values, func(v any) bool { return d.Fits(v, d.With, word) != nil })
+		})
 		if len(bad) > 0 {
-			p.fail(nodes[d.Name], "%s has no meaning where %s is %s, only with %s: leave it out, or choose another %[2]s (%[5]s)", d.Name, other.Name,
+			p.fail(nodes[d.Name], "%s has no meaning where %s is %s, only with %s: leave it out, or choose another %[2]s (%[5]s)", d.Name, d.With,
 				strings.Join(bad, " or "), strings.Join(d.WithWords, " or "), d.Doc)
 		}
+		for _, c := range d.Clashes {
+			var can []string
+			for _, v := range c.Values {
+				if _, err := dim.Distribution.Internal(v); err == nil {
+					can = append(can, study.FormatValue(v))
+				}
+			}
+			bad := p.wordsBeside(nodes, c.With, func(word string) bool { return slices.Contains(c.Words, word) })
+			if len(can) > 0 && len(bad) > 0 {
+				p.fail(nodes[d.Name], "%s %s does not go with %s %s: %s", d.Name, strings.Join(can, " or "), c.With, strings.Join(bad, " or "), c.Doc)
+			}
+		}
 	}
+}
+
+// wordsBeside are the words of a parameter that a search could come to and that are bad. Of one that is given but wrong,
+// which is told already, nothing is known.
+func (p *parser) wordsBeside(nodes map[string]ast.Node, name string, bad func(word string) bool) []string {
+	if _, ok := p.spec.Space.Lookup(name); !ok && nodes[name] != nil {
+		return nil
+	}
+	return slices.DeleteFunc(p.words(name), func(word string) bool { return !bad(word) })
 }

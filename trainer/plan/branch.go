@@ -92,15 +92,6 @@ func (c *compiler) unpoolGrad(n, dy, p *G.Node) {
 	}
 }
 
-// placesOf are the noted places of the pooling of p.
-func (c *compiler) placesOf(p *G.Node) (int, bool) {
-	arg, ok := c.arg[p]
-	if !ok {
-		c.failf("its pooling has no step")
-	}
-	return arg, ok
-}
-
 func (c *compiler) attention(n *G.Node, in []*G.Node) {
 	s := Step{Kind: Attention, Src: c.of(in[0]), Ref: c.of(in[1]), Arg: c.of(in[2]), W: None, B: None}
 	s.Dst = c.newValue(n, "attention")

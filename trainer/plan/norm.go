@@ -84,9 +84,6 @@ func (c *compiler) norm(n *G.Node, in []*G.Node) {
 	s := Step{Kind: Norm, Src: x, Ref: None, Arg: None, W: None, B: None, Norm: &kept.step}
 	end := c.activated(bias, &s)
 	pool, last := c.pooled(end, &s)
-	if c.norms == nil {
-		c.norms = map[*G.Node]*normed{}
-	}
 	c.norms[in[0]] = &kept
 	c.later(last, func() {
 		s.Dst = c.newValue(last, name)

@@ -54,10 +54,9 @@ func Kinds() []string {
 		ActGrad, Pool, PoolGrad, Loss, Evaluate, Entropy, ConvPoolGrad,
 		Moments, Norm, NormGrad,
 		Act, Add, Copy, Unpool, UnpoolGrad, Attention, AttentionGrad,
+		Corrupt, Normal, Sample, SampleGrad, KL, KLMean, KLLogVar,
+		DropMask, Drop,
 	} {
-		out = append(out, string(k))
-	}
-	for _, k := range append(randomKinds(), DropMask, Drop) {
 		out = append(out, string(k))
 	}
 	return out

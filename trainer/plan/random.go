@@ -19,8 +19,6 @@ const (
 	KLLogVar   Kind = "kl.logvar"   // Dst: its gradient by the log variances Src
 )
 
-func randomKinds() []Kind { return []Kind{Corrupt, Normal, Sample, SampleGrad, KL, KLMean, KLLogVar} }
-
 // words is how many random words one image takes in the step that takes most.
 func (p *Program) words() int {
 	return max(p.Corruption.Words(p.Config.Channels), p.Config.CodeWords())
@@ -97,8 +95,7 @@ func (c *compiler) latent(n *G.Node, in []*G.Node) {
 		s.Kind, s.Src, s.Ref = KL, c.of(in[0]), c.of(in[1])
 		c.p.KLWeight = attr(n).KLWeight
 	case op.KLMean, op.KLLogVar:
-		if g, ok := in[1].Value().(*G.F32); !ok || float32(*g) != 1 {
-			c.failf("the gradient of the divergence is scaled")
+		if !c.unscaled(in[1]) {
 			return
 		}
 		s.Kind, s.Src = KLMean, c.of(in[0])

@@ -53,7 +53,7 @@ func compileWith(net *model.Network, roots G.Nodes, forward bool, copied map[*G.
 		users: map[*G.Node][]*G.Node{}, value: map[*G.Node]int{}, weight: map[*G.Node]int{}, grad: map[*G.Node]int{},
 		at: map[*G.Node][]func(){}, done: map[*G.Node]bool{}, arg: map[*G.Node]int{}, norms: map[*G.Node]*normed{},
 		p: &Program{
-			Config: net.Config, Batch: net.Batch, Input: None, Code: None, Output: None,
+			Config: net.Config, Batch: net.Batch, Code: None, Output: None,
 		},
 	}
 	sorted, err := G.Sort(net.Graph.SubgraphRoots(roots...))
@@ -181,11 +181,8 @@ func (c *compiler) load() {
 	c.emit(Step{Kind: Gather, Dst: v, Src: None, Ref: None, Arg: None, W: None, B: None})
 	if k := c.net.Config.Corruption(); k.Kind != kernel.Untouched {
 		c.p.Corruption = k
-		target := v
-		v = c.newValue(c.net.Input, "input")
-		c.emit(Step{Kind: Corrupt, Dst: v, Src: target, Ref: None, Arg: None, W: None, B: None})
+		c.emit(Step{Kind: Corrupt, Dst: c.newValue(c.net.Input, "input"), Src: v, Ref: None, Arg: None, W: None, B: None})
 	}
-	c.p.Input = v
 }
 
 func (c *compiler) emit(s Step) { c.p.Steps = append(c.p.Steps, s) }

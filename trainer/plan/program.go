@@ -109,7 +109,6 @@ type Program struct {
 	// KLWeight is what the loss takes of the divergence of an image's code, where a step KL finds it.
 	KLWeight float64
 
-	Input  int // value: the images
 	Code   int // value: (1, 1, Latent) of a forward plan, else None
 	Labels int // how many of them an image has: 0, 1 or one for each pixel
 	Output int // value: the network's output before cropping; a training plan does not keep it to the end

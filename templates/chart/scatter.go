@@ -41,7 +41,8 @@ const (
 func NewScatter(groups, lines []Series, o ScatterOptions) Scatter {
 	var s Scatter
 	var points, turned []Point
-	for i, g := range slices.Concat(groups, lines) {
+	all := slices.Concat(groups, lines)
+	for i, g := range all {
 		for _, p := range g.Points {
 			if !finite(p.X) || !finite(p.Y) {
 				if i < len(groups) {
@@ -56,7 +57,7 @@ func NewScatter(groups, lines []Series, o ScatterOptions) Scatter {
 	x, logX := axis(turned, o.LogX)
 	y, logY := axis(points, o.LogY)
 	s.X, s.Y, s.LogX, s.LogY = x, y, logX, logY
-	s.XTicks, s.YTicks = xTicks(x, groups), inside(y.Ticks(5))
+	s.XTicks, s.YTicks = xTicks(x, all), inside(y.Ticks(5))
 	for _, g := range groups {
 		dots := make([]Dot, len(g.Points))
 		apart := make([]Point, 0, 2*len(g.Points))
@@ -101,9 +102,9 @@ func (s Scale) margin(share float64) Scale {
 	return s
 }
 
-func xTicks(x Scale, groups []Series) []Tick {
+func xTicks(x Scale, series []Series) []Tick {
 	var values []float64
-	for _, g := range groups {
+	for _, g := range series {
 		for _, p := range g.Points {
 			if finite(x.At(p.X)) {
 				values = append(values, p.X)

@@ -22,7 +22,7 @@ func TestScatter(t *testing.T) {
 		{Name: "mse", Points: pairs(64, 0.02, 128, 0.012, 128, 0.011, 512, 0.008)},
 		{Name: "mae", Points: pairs(64, 0.03, 256, nan, 512, math.Inf(1))},
 	}
-	lines := []chart.Series{{Name: "pca-k", Points: pairs(64, 0.0083, 128, 0.005, 512, 0.001)}}
+	lines := []chart.Series{{Name: "pca-k", Points: pairs(64, 0.0083, 128, 0.005, 512, 0.001, 1024, 0.0009)}}
 	s := chart.NewScatter(groups, lines, chart.ScatterOptions{LogX: true, LogY: true})
 	if !s.LogX || !s.LogY || s.Hidden != 2 || s.Empty() {
 		t.Errorf("logarithmic %v, %v, hidden %d, empty %v", s.LogX, s.LogY, s.Hidden, s.Empty())
@@ -48,10 +48,10 @@ func TestScatter(t *testing.T) {
 	for _, k := range s.XTicks {
 		ticks = append(ticks, k.Label)
 	}
-	if got := strings.Join(ticks, " "); got != "64 128 256 512" {
+	if got := strings.Join(ticks, " "); got != "64 128 256 512 1024" {
 		t.Errorf("the ticks of x are %s, want its values", got)
 	}
-	if n := strings.Count(s.Clouds[0], "M"); n != 4 || strings.Count(s.Lines[0].D, "L") != 2 {
+	if n := strings.Count(s.Clouds[0], "M"); n != 4 || strings.Count(s.Lines[0].D, "L") != 3 {
 		t.Errorf("paths %q, %q", s.Clouds[0], s.Lines[0].D)
 	}
 }

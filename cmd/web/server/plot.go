@@ -12,8 +12,8 @@ import (
 	"sweep/templates/chart"
 )
 
-// maxColors is how many choices a parameter to colour by may have.
-const maxColors = 12
+// maxColors is how many choices a parameter to colour by may have: as many as there are colours.
+const maxColors = 8
 
 // plot shows the objective of complete trials against one parameter, coloured by another.
 func (s *Server) plot(w http.ResponseWriter, r *http.Request) error {

@@ -83,9 +83,14 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) error {
 			pic.Title, pic.Color = "#"+strconv.Itoa(n), i
 			s.measure(r.Context(), &pic)
 			p.Pictures = append(p.Pictures, pic)
+			switch title := picturesTitle(sum.Spec.Trainer, trials[i].Params); p.PicturesTitle {
+			case "", title:
+				p.PicturesTitle = title
+			default:
+				p.PicturesTitle = "Pictures" // of trials with different tasks
+			}
 		}
 	}
-	p.PicturesTitle = picturesTitle(sum.Spec.Trainer, trials[0].Params)
 	p.Params, p.Same = onlyDifferent(compareParams(sum, trials), all)
 	metrics, same := onlyDifferent(compareMetrics(sum, trials), all)
 	p.Metrics, p.Same = metrics, p.Same+same

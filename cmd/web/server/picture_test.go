@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,6 +50,31 @@ func TestPicturesByTask(t *testing.T) {
 		}
 		if got := strings.Contains(page, "<h2>Generated</h2>"); got != (tt.params["variant"] == "variational") {
 			t.Errorf("%v: generated images are shown: %v", tt.params, got)
+		}
+	}
+}
+
+// Pictures of trials with different tasks share a card that names no task.
+func TestPicturesOfDifferentTasks(t *testing.T) {
+	f := fixture(t)
+	var with []int
+	for n, d := range f.trials[1] {
+		if len(d.Artifacts) > 0 && len(with) < 2 {
+			with = append(with, n)
+		}
+	}
+	if len(with) < 2 {
+		t.Fatalf("only trials %v have pictures", with)
+	}
+	s := newServer(t, server.Config{Store: f})
+	path := fmt.Sprintf("/studies/%s/compare?trials=%d,%d", f.studies[0].Name, with[0], with[1])
+	for _, tt := range []struct{ first, second, title string }{
+		{"inpaint", "inpaint", "Inpainting"},
+		{"inpaint", "superresolve", "Pictures"},
+	} {
+		f.trials[1][with[0]].Params["task"], f.trials[1][with[1]].Params["task"] = tt.first, tt.second
+		if _, page := get(t, s, path); !strings.Contains(page, "<h2>"+tt.title+"</h2>") {
+			t.Errorf("%s beside %s: no %s", tt.first, tt.second, tt.title)
 		}
 	}
 }

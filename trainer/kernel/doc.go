@@ -1,4 +1,5 @@
-// Package kernel does the numeric work of training on the CPU: convolutions, dense layers, pooling, losses, Adam.
+// Package kernel does the numeric work of training on the CPU: convolutions, dense layers, poolings, normalisations,
+// attention, losses, random numbers, optimisers.
 //
 // It promises one interface, [Kernels], with several implementations that agree within a stated tolerance:
 //

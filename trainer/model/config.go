@@ -2,8 +2,8 @@ package model
 
 import "strings"
 
-// Config describes a convolutional autoencoder. Names and meanings are those of the parameters of the sweep file. A word
-// that is empty is the default, which stands first.
+// Config describes a convolutional autoencoder, or a classifier with the encoder of one. Names and meanings
+// are those of the parameters of the sweep file. A word that is empty is the default, which stands first.
 type Config struct {
 	Channels, Height, Width int // of an image
 
@@ -18,13 +18,13 @@ type Config struct {
 	SSIMWeight       float64
 
 	Norm         string  `json:",omitempty"` // none, batch, layer
-	DropoutConv  float64 `json:",omitempty"` // share of values dropped after a stage of convolution, 0 … 1
+	DropoutConv  float64 `json:",omitempty"` // share of values dropped after a stage of convolution, 0 to below 1
 	DropoutDense float64 `json:",omitempty"` // share dropped around the bottleneck
-	Variant      string  `json:",omitempty"` // plain
-	Task         string  `json:",omitempty"` // reconstruct, segment; classify of the trainer classifier
+	Variant      string  `json:",omitempty"` // plain, denoising, variational, skip, residual, segnet, attention
+	Task         string  `json:",omitempty"` // reconstruct, inpaint, superresolve, segment; classify of the trainer classifier
 	Init         string  `json:",omitempty"` // auto, he, glorot
 
-	Noise      string  `json:",omitempty"` // of the variant denoising
+	Noise      string  `json:",omitempty"` // of the variant denoising: gaussian, mask
 	NoiseLevel float64 `json:",omitempty"`
 	Beta       float64 `json:",omitempty"` // of the variant variational
 	Classes    int     `json:",omitempty"` // of labels; 0: the network sees none
@@ -68,7 +68,8 @@ func (c Config) frozen(l Layer) bool {
 type Weight struct {
 	Name  string
 	Shape []int
-	// Buffer marks what training keeps but does not learn: the running statistics of a normalisation.
+	// Buffer marks what training keeps but does not learn: the running statistics of a normalisation, and the weights of
+	// frozen layers.
 	Buffer bool
 	// Limit and Start are the law of the initial values: uniform in ±Limit, or Start alone where Limit is 0.
 	Limit, Start float64
@@ -101,7 +102,8 @@ const MaxValues = 1 << 28
 // The variant residual has "enc.res{i}a" and "enc.res{i}b" (Kernel, Kernel, C, C) behind each stage of the encoder and
 // "dec.res{i}a", "dec.res{i}b" before each of the decoder, with a norm called "enc.res{i}a.norm" and so on; segnet has
 // "dec.conv{i}" (Kernel, Kernel, in, out) for the transposed convolutions; attention "enc.attn.q", ".k", ".v" and ".o"
-// (1, 1, C, C) before the dense layers. Images are NHWC; a flattened code map is in (h, w, c) order.
+// (1, 1, C, C) before the dense layers; variational "enc.logvar" beside "enc.dense". A classifier has "head.weight" (Latent,
+// Classes) and its bias in the place of all of the decoder. Images are NHWC; a flattened code map is in (h, w, c) order.
 func (c Config) Weights() []Weight {
 	var trained, buffers []Weight
 	for _, l := range c.Layers() {

@@ -11,7 +11,8 @@ import (
 // Kind names a step. A capacity lists these words.
 type Kind string
 
-// The steps. Each is one call of [kernel.Kernels]; a bias and an activation belong to the step before them.
+// The steps. Each is one call of [kernel.Kernels], or of a function of package kernel; a bias and an
+// activation belong to the step before them.
 const (
 	Gather       Kind = "gather"        // Dst: the batch's images, bytes/255
 	Conv         Kind = "conv"          // Dst = Act(Src * W + B)

@@ -59,13 +59,7 @@ func (reference) Activate(act Activation, x Map) {
 }
 
 func (r reference) ActivateTo(act Activation, dst, x Map) {
-	sameSize(dst, x)
-	for n := range x.N {
-		for y := range x.H {
-			copy(dst.Data[dst.At(n, y, 0, 0):][:x.W*x.C], x.Data[x.At(n, y, 0, 0):])
-		}
-		dst.clearBorder(n)
-	}
+	r.Copy(dst, x)
 	r.Activate(act, dst)
 }
 

@@ -201,13 +201,9 @@ func (o *Op) String() string { return string(o.Kind) }
 func (o *Op) DiffWRT(inputs int) []bool {
 	d := make([]bool, inputs)
 	switch o.Kind {
-	case Conv, ConvT, Dense, Bias, Add, Norm:
+	case Conv, ConvT, Dense, Bias, Add, Norm, Sample, KL, Total:
 		d[0], d[1] = true, true
-	case Sample, KL, Total:
-		d[0], d[1] = true, true
-	case Drop:
-		d[0] = true
-	case Act, Pool, Unpool, Reshape, Image, Loss, Entropy:
+	case Act, Pool, Unpool, Reshape, Image, Loss, Entropy, Drop:
 		d[0] = true
 	case Attention:
 		d[0], d[1], d[2] = true, true, true
@@ -249,7 +245,7 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 		add(0, PoolGrad, o.Attr, 4, in[0], dy)
 	case Unpool:
 		add(0, UnpoolGrad, o.Attr, 4, dy, in[1])
-	case Add:
+	case Add, Total:
 		d[0], d[1] = dy, dy
 	case Attention:
 		for i := range in {
@@ -274,8 +270,6 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
 	case KL:
 		add(0, KLMean, o.Attr, 2, in[0], dy)
 		add(1, KLLogVar, o.Attr, 2, in[1], dy)
-	case Total:
-		d[0], d[1] = dy, dy
 	default:
 		err = fmt.Errorf("%s has no derivative", o)
 	}

@@ -127,26 +127,18 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 	case Entropy:
 		dst[0] = float32(o.entropy(kernel.Map{}, in[0], shapes[0], in[1]))
 	case EntropyGrad:
-		n, c := shapes[0].TotalSize()/shapes[0][len(shapes[0])-1], shapes[0][len(shapes[0])-1]
-		o.entropy(kernel.Vector(dst, n, c), in[0], shapes[0], in[1])
-		if g := in[2][0]; g != 1 {
-			for i := range dst {
-				dst[i] *= g
-			}
-		}
+		n := len(in[1])
+		o.entropy(kernel.Vector(dst, n, len(dst)/n), in[0], shapes[0], in[1])
+		scale(dst, in[2][0])
 	case LossGrad:
 		p, dp := plain(0), result()
 		r.Loss(ws, dp, p, plain(1), o.loss(p))
 		dp.Pixels(dst)
-		if g := in[2][0]; g != 1 {
-			for i := range dst {
-				dst[i] *= g
-			}
-		}
+		scale(dst, in[2][0])
 	case Drop:
-		scale := kernel.DropScale(o.Threshold)
+		each := kernel.DropScale(o.Threshold)
 		for i, m := range in[1] {
-			dst[i] = float32(in[0][i]*scale) * m
+			dst[i] = float32(in[0][i]*each) * m
 		}
 	case Sample:
 		kernel.Sample(dst, in[0], in[1], in[2])
@@ -162,6 +154,13 @@ func (o *Op) run(dst []float32, shape tensor.Shape, in [][]float32, shapes []ten
 		f(dst, in[0], float32(o.KLWeight/float64(shapes[0][0])*float64(in[1][0])))
 	case Total:
 		dst[0] = in[0][0] + in[1][0]
+	}
+}
+
+// scale multiplies a gradient by that of what follows.
+func scale(dst []float32, g float32) {
+	for i := range dst {
+		dst[i] *= g
 	}
 }
 

@@ -52,9 +52,9 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 	case Norm, NormData, NormWeights, NormBy:
 		y, ok := o.normShape(in)
 		return fits(ok, y...)
-	case Act:
+	case Act, KLMean, KLLogVar:
 		return fits(true, x.Clone()...)
-	case ActGrad:
+	case ActGrad, Add, LossGrad, Drop:
 		return fits(x.Eq(in[1]), x.Clone()...)
 	case Pool:
 		return fits(x[1]%2 == 0 && x[2]%2 == 0, x[0], x[1]/2, x[2]/2, x[3])
@@ -66,8 +66,6 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 		return fits(x[0] == p[0] && 2*x[1] == p[1] && 2*x[2] == p[2] && x[3] == p[3], p.Clone()...)
 	case UnpoolGrad:
 		return fits(x.Eq(in[1]) && x[1]%2 == 0 && x[2]%2 == 0, x[0], x[1]/2, x[2]/2, x[3])
-	case Add:
-		return fits(x.Eq(in[1]), x.Clone()...)
 	case Attention, AttentionGrad:
 		ok := true
 		for _, s := range in {
@@ -80,7 +78,7 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 		return fits(o.Height >= 1 && o.Height <= x[1] && o.Width >= 1 && o.Width <= x[2], x[0], o.Height, o.Width, x[3])
 	case ImageGrad:
 		return fits(x[1] == o.Height && x[2] == o.Width, x[0], o.Attr.Shape[0], o.Attr.Shape[1], x[3])
-	case Loss:
+	case Loss, KL:
 		_, err := fits(x.Eq(in[1]))
 		return tensor.ScalarShape(), err
 	case Entropy:
@@ -88,17 +86,8 @@ func (o *Op) shape(in []tensor.Shape) (tensor.Shape, error) {
 		return tensor.ScalarShape(), err
 	case EntropyGrad:
 		return fits(x[:len(x)-1].Eq(in[1]), x.Clone()...)
-	case LossGrad:
-		return fits(x.Eq(in[1]), x.Clone()...)
-	case Drop:
-		return fits(x.Eq(in[1]), x.Clone()...)
 	case Sample, SampleGrad:
 		return fits(x.Eq(in[1]) && x.Eq(in[2]), x.Clone()...)
-	case KL:
-		_, err := fits(x.Eq(in[1]))
-		return tensor.ScalarShape(), err
-	case KLMean, KLLogVar:
-		return fits(true, x.Clone()...)
 	case Total:
 		return tensor.ScalarShape(), nil
 	}

@@ -24,6 +24,7 @@ type Declaration struct {
 	With      string
 	WithWords []string
 	Clashes   []Clash
+	OfMasks   []string // words that need data sets with masks
 	Default   any
 	Unbuilt   bool // the whole parameter is of the contract but not built yet: only its default is accepted
 	Doc       string
@@ -65,6 +66,7 @@ type DataDecl struct {
 	Name                    string
 	Train, Test             int
 	Height, Width, Channels int
+	Masks                   bool // the class of each pixel is known
 	Doc                     string
 
 	// Prefix makes it a kind of data sets, of which nothing but the following is known: every name that begins with Prefix

@@ -67,6 +67,9 @@ func declarations() []study.Declaration {
 		"each makes the input from the image, use task reconstruct or another variant")
 	variant = clash(variant, []any{"denoising", "variational"}, "task", []string{model.Segment},
 		"it makes images and the task makes none, use another variant")
+	task := words("task", "reconstruct", []string{"reconstruct", "inpaint", "superresolve", model.Segment},
+		nil, "what the network is trained to do: its input is the image, the image with a hole, or at half its size; segment, on data with masks: the class of each pixel, by cross-entropy")
+	task.OfMasks = []string{model.Segment}
 	return []study.Declaration{
 		{Name: "lr", Kind: study.Float, Low: 0, OpenLow: true, High: 10, Default: 0.001, Doc: "learning rate after warm-up"},
 		whole("batch", 1, 1024, 64, "images in one optimiser step"),
@@ -94,8 +97,7 @@ func declarations() []study.Declaration {
 		number("dropout_dense", 0.95, 0, "share of values that a step drops before the code's dense layer and after the decoder's"),
 		words("flip", "none", []string{"none", "horizontal"}, nil, "horizontal: an epoch turns half of the training images left to right"),
 		variant,
-		words("task", "reconstruct", []string{"reconstruct", "inpaint", "superresolve", model.Segment},
-			nil, "what the network is trained to do: its input is the image, the image with a hole, or at half its size; segment, on data with masks: the class of each pixel, by cross-entropy"),
+		task,
 		onlyWith("denoising", words("noise", "gaussian", []string{"gaussian", "mask"}, nil, "what the input of denoising has and its target has not: noise, or black pixels")),
 		onlyWith("denoising", number("noise_level", 1, 0.1, "standard deviation of gaussian noise, pixels in 0…1; share of the pixels of mask")),
 		onlyWith("variational", number("beta", 1e6, 1, "weight of the divergence of the codes' laws in the loss")),

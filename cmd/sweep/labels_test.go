@@ -129,7 +129,9 @@ func TestLabelsAreRefusedByName(t *testing.T) {
 		name, text, want string
 		code             int
 	}{
-		{"masks", segmenting(`name: "folder:photos"`, miou), "task segment needs the class of each pixel, and the data set folder:photos has no masks", 1},
+		{"masks", segmenting(`name: "folder:photos"`, miou), "task segment needs the class of each pixel, and the data set folder:photos has no masks", 2},
+		{"fetched", segmenting("name: [shapes, cifar10]", miou), "the data set cifar10 has no masks: write data: {name: shapes}", 2},
+		{"clash", strings.Replace(segmenting("name: shapes", miou), "  lr: ", "  variant: {value: denoising}\n  lr: ", 1), "clash.yaml:", 2},
 		{"labels", strings.Replace(sorted, "folder:own", "folder:photos", 1), "the trainer classifier needs images with labels", 1},
 		{"objective", segmenting("name: shapes", ""), "val_mse is not reported by trials with task segment: write metric: {name: val_miou, goal: maximize}", 2},
 		{"task", plain, "val_miou is not reported by trials with task reconstruct: write metric: {name: val_mse, goal: minimize}", 2},

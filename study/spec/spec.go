@@ -108,6 +108,7 @@ func (p *parser) file(root *mapping) {
 		return
 	}
 	p.parameters(e)
+	p.masks(m)
 	p.reported(m)
 	if p.spec.Method == "grid" {
 		p.grid(m)

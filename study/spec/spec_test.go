@@ -39,6 +39,7 @@ func catalogue() study.Catalogue {
 				Name: "depth", Kind: study.Int, Low: 1, High: 5, Default: int64(3),
 				Clashes: []study.Clash{{Values: []any{int64(1)}, With: "variant", Words: []string{"skip"}, Doc: "there is nothing to skip, use at least 2"}},
 			},
+			{Name: "learn", Kind: study.Categorical, Words: []string{"images", "masks"}, OfMasks: []string{"masks"}, Default: "images"},
 			{Name: "variant", Kind: study.Categorical, Words: []string{"plain", "skip"}, Default: "plain"},
 			{
 				Name: "filters", Kind: study.Int, List: true, Low: 1, High: 1024, AtLeast: "depth",
@@ -58,7 +59,7 @@ func catalogue() study.Catalogue {
 		},
 		Data: []study.DataDecl{
 			{Name: "cifar10", Train: 50000, Test: 10000},
-			{Name: "shapes", Train: 50000, Test: 10000},
+			{Name: "shapes", Train: 50000, Test: 10000, Masks: true},
 			{Name: "mnist", Train: 60000, Test: 10000},
 			{Name: "folder:PATH", Prefix: "folder:", MinSide: 16, MaxSide: 64},
 		},

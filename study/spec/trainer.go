@@ -3,6 +3,7 @@ package spec
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -77,6 +78,32 @@ func (p *parser) words(name string) []string {
 		}
 	}
 	return out
+}
+
+// masks checks that every data set that the trials may come to has the masks that they are trained on.
+func (p *parser) masks(m map[string]entry) {
+	for _, d := range p.catalogue.Params {
+		words := slices.DeleteFunc(p.words(d.Name), func(w string) bool { return !slices.Contains(d.OfMasks, w) })
+		if len(words) == 0 {
+			continue
+		}
+		have, without := "there is none that has", []string{}
+		for _, set := range p.catalogue.Data {
+			if set.Masks {
+				have = "write data: {name: " + set.Name + "}"
+				continue
+			}
+			for _, name := range p.spec.Data.Names {
+				if set.Is(name) {
+					without = append(without, quoted(name))
+				}
+			}
+		}
+		if len(without) > 0 {
+			p.fail(p.under(m, "parameters", d.Name), "%s %s needs the class of each pixel, and the data set %s has no masks: %s",
+				d.Name, words[0], strings.Join(without, " or "), have)
+		}
+	}
 }
 
 // reported checks that every trial of the sweep reports the objective, and that a parameter which the trainer's usual

@@ -42,7 +42,7 @@ type shapesSet struct{}
 
 func (shapesSet) decl() study.DataDecl {
 	return study.DataDecl{
-		Name: shapesName, Train: shapesTrain, Test: shapesTest, Height: shapesSide, Width: shapesSide, Channels: 3, Doc: shapesDoc,
+		Name: shapesName, Train: shapesTrain, Test: shapesTest, Height: shapesSide, Width: shapesSide, Channels: 3, Masks: true, Doc: shapesDoc,
 	}
 }
 

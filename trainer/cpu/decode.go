@@ -11,17 +11,13 @@ import (
 	"sweep/trainer/plan"
 )
 
-// decoder is the part of a network behind the code. It takes less memory than the whole, so it comes last and finds room.
-func (e *Engine) decoder(c trainer.Config) (*plan.Exec, error) {
+// decoder is the part of a network behind the code.
+func decoder(c trainer.Config) (*plan.Program, error) {
 	net, err := model.Decoder(c.Config, c.Batch)
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.Decode(net)
-	if err != nil {
-		return nil, err
-	}
-	return plan.NewExec(p, e.k, &e.arena), nil
+	return plan.Decode(net)
 }
 
 // Decode makes images of codes, a batch at a time.

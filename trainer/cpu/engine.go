@@ -78,18 +78,24 @@ func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 	if err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
-	if err := needOf(train, forward).within(e.Memory); err != nil {
-		return fmt.Errorf("load a trial: %w", err)
-	}
-	e.arena.Reserve(train)
-	e.arena.Reserve(forward)
-	e.arena.Reserve(encode)
-	s := newTrial(c, plan.NewExec(train, e.k, &e.arena), plan.NewExec(forward, e.k, &e.arena))
-	s.encode = plan.NewExec(encode, e.k, &e.arena)
+	programs := []*plan.Program{train, forward, encode}
+	var decode *plan.Program
 	if c.Generates() {
-		if s.decode, err = e.decoder(c); err != nil {
+		if decode, err = decoder(c); err != nil {
 			return fmt.Errorf("load a trial: %w", err)
 		}
+		programs = append(programs, decode)
+	}
+	if err := needOf(programs...).within(e.Memory); err != nil {
+		return fmt.Errorf("load a trial: %w", err)
+	}
+	for _, p := range programs {
+		e.arena.Reserve(p)
+	}
+	s := newTrial(c, plan.NewExec(train, e.k, &e.arena), plan.NewExec(forward, e.k, &e.arena))
+	s.encode = plan.NewExec(encode, e.k, &e.arena)
+	if decode != nil {
+		s.decode = plan.NewExec(decode, e.k, &e.arena)
 	}
 	if st == nil {
 		s.fresh()

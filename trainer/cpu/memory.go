@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sweep/trainer"
+	"sweep/trainer/kernel"
 	"sweep/trainer/model"
 	"sweep/trainer/plan"
 )
@@ -30,22 +31,36 @@ func holdable(c model.Config) error {
 // need is what a trial takes, in bytes, data sets not counted.
 type need struct {
 	images  int   // of a batch
-	batch   int64 // grows with the batch
+	batch   int64 // grows with the batch, or the images
 	weights int64 // grows with the network
 }
 
 // copies is how often a trial's weights lie in memory: themselves, their gradients, two moments, the best and the three
-// kept of the last epoch; the initial ones while they are copied, which is also what the kernels' scratch takes of them;
+// kept of the last epoch; the initial ones while they are copied, which is also what the kernels' scratch takes of them
+// (see [needOf] for what it takes of images);
 // and while a checkpoint is written or read, weights, best and moments once as a state and once as a file's bytes.
 const copies = 8 + 1 + 2*4
 
-func needOf(train, forward *plan.Program) need {
-	floats, bytes := max(train.Floats, forward.Floats), max(train.Bytes, forward.Bytes)
-	return need{
-		images:  train.Batch,
-		batch:   4*int64(floats) + int64(bytes),
-		weights: 4 * (copies*int64(train.Layout.Total) + int64(train.Folded+forward.Folded)),
+// needOf is what a trial of these programs takes, of which the first trains: they share one arena and one scratch.
+func needOf(programs ...*plan.Program) need {
+	n := need{images: programs[0].Batch, weights: 4 * copies * int64(programs[0].Layout.Total)}
+	floats, bytes, attention, pooled := 0, 0, 0, 0
+	for _, p := range programs {
+		floats, bytes = max(floats, p.Floats), max(bytes, p.Bytes)
+		n.weights += 4 * int64(p.Folded)
+		for _, s := range p.Steps {
+			switch s.Kind {
+			case plan.Attention, plan.AttentionGrad:
+				v := p.Values[s.Dst]
+				attention = max(attention, kernel.AttentionScratch(v.H*v.W, v.C))
+			case plan.ConvPoolGrad:
+				x := p.Values[s.Ref]
+				pooled = max(pooled, kernel.ConvPoolScratch(x.H, x.W, x.C, p.Values[s.Src].C, x.Pad))
+			}
+		}
 	}
+	n.batch = 4*int64(floats) + int64(bytes) + int64(attention) + int64(pooled)
+	return n
 }
 
 // within reports a need beyond limit bytes; 0 is no limit.

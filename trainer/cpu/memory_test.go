@@ -67,6 +67,12 @@ func TestNeedIsHonest(t *testing.T) {
 	for name, change := range map[string]func(*trainer.Config){
 		"weights": func(c *trainer.Config) { c.Latent = 512 },
 		"batch":   func(c *trainer.Config) { c.Batch = 512 },
+		// 1024 pixels look at each other: most of what it takes is their weights.
+		"attention": func(c *trainer.Config) {
+			c.Height, c.Width, c.Depth, c.Filters, c.Latent, c.Batch, c.Variant = 64, 64, 1, []int{4}, 4, 1, model.Attention
+			c.Train = &dataset.Images{Height: 64, Width: 64, Channels: 3, Pixels: make([]byte, 4*64*64*3)}
+			c.Validation = c.Train
+		},
 	} {
 		e := New("cpu:0", kernel.Best())
 		c := large(change)
@@ -82,7 +88,7 @@ func TestNeedIsHonest(t *testing.T) {
 			t.Fatal(err)
 		}
 		took := heap() - before
-		n := needOf(e.slot.train.Program(), e.slot.forward.Program())
+		n := needOf(e.slot.train.Program(), e.slot.forward.Program(), e.slot.encode.Program())
 		// A state without best weights, and no file's bytes yet: 5 of 17 copies are still to come.
 		if said := n.batch + n.weights; took > said || took < said/2 {
 			t.Errorf("%s: it takes %s, but is said to need %s", name, mebibytes(took), mebibytes(said))

@@ -24,7 +24,7 @@ type piece struct {
 // newOptimiser cuts the trained part of a block where the treatment changes: into one piece when it never does.
 func newOptimiser(c trainer.Config, l plan.Layout) optimiser {
 	o := optimiser{c: c}
-	any := c.WeightDecay != 0 || c.L1 != 0 || c.L2 != 0
+	pulled := c.WeightDecay != 0 || c.L1 != 0 || c.L2 != 0
 	for i, w := range l.Weights {
 		if w.Buffer {
 			break // they stand at the end
@@ -33,7 +33,7 @@ func newOptimiser(c trainer.Config, l plan.Layout) optimiser {
 		if i+1 < len(l.Offsets) {
 			end = l.Offsets[i+1]
 		}
-		p := piece{from: l.Offsets[i], to: end, penalised: any && w.Penalised()}
+		p := piece{from: l.Offsets[i], to: end, penalised: pulled && w.Penalised()}
 		if last := len(o.pieces) - 1; last >= 0 && o.pieces[last].penalised == p.penalised {
 			o.pieces[last].to = p.to
 		} else {

@@ -100,3 +100,6 @@ func softmaxBackwardRow(d, p []float32, scale float32) {
 		d[i] = float32(float32(p[i]*(v-m)) * scale)
 	}
 }
+
+// AttentionScratch is how many bytes of a workspace attention among t pixels of c channels and its gradient take.
+func AttentionScratch(t, c int) int { return 4 * (2*round16(t*t) + c*round16(t) + t*round16(c)) }

@@ -20,11 +20,11 @@ func (f fast) ConvPoolBackward(ws *Workspace, dx Map, dw, db []float32, x, dy Ma
 	ws.reset()
 	s := sparse{fast: f, x: x, k: k, ci: x.C, co: dy.C, numbers: k * x.C}
 	s.wide = (s.numbers + 7) &^ 7
-	s.images = min(max(1, listLength/(dy.H*dy.W)), max(1, dy.N))
+	s.images = min(pooledImages(dy.H, dy.W), max(1, dy.N))
 	if s.images*x.Image() > math.MaxInt32 {
 		panic("kernel: an image is too large") // 8 GiB; no trial holds two
 	}
-	s.length = s.images*dy.H*dy.W + 8 // a cache line more, or all lists would meet in a few sets of the cache
+	s.length = pooledLength(s.images, dy.H, dy.W)
 	s.list, s.n = ws.entries.take(s.co*s.length), ws.counts.take(s.co)
 	s.sums = ws.floats(s.co * k * s.wide)
 	clear(s.sums)
@@ -49,6 +49,20 @@ func (f fast) ConvPoolBackward(ws *Workspace, dx Map, dw, db []float32, x, dy Ma
 		}
 	}
 	f.biasGradient(ws, db, dy)
+}
+
+// pooledImages is how many images are listed at a time, whose pooled maps are (h, w).
+func pooledImages(h, w int) int { return max(1, listLength/(h*w)) }
+
+// pooledLength is the room of a channel's list: a cache line more than its entries, or all lists would meet in a few sets
+// of the cache.
+func pooledLength(images, h, w int) int { return images*h*w + 8 }
+
+// ConvPoolScratch is how many bytes of a workspace ConvPoolBackward takes of images (h, w, ci) inside a border of pad pixels
+// with co output channels, beside the two copies of its weights.
+func ConvPoolScratch(h, w, ci, co, pad int) int {
+	images := pooledImages(h/2, w/2)
+	return 8*round16(co*pooledLength(images, h/2, w/2)) + 4*round16(co) + 4*round16(Floats(images, h, w, ci, pad))
 }
 
 // checkConvPoolBackward checks dx (N, H, W, ci) or none, dw and w (k, k, ci, co), db (co), x (N, H, W, ci), dy (N, H/2, W/2,

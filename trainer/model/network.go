@@ -50,16 +50,13 @@ func Build(c Config, batch int) (*Network, error) { return build(c, batch, true)
 func Inference(c Config, batch int) (*Network, error) { return build(c, batch, false) }
 
 func build(c Config, batch int, training bool) (*Network, error) {
-	if err := c.Check(); err != nil {
-		return nil, err
-	}
-	if batch < 1 {
-		return nil, fmt.Errorf("batch %d is below 1", batch)
-	}
 	building.Lock()
 	defer building.Unlock()
-
-	b := &builder{net: &Network{Config: c, Batch: batch, Graph: G.NewGraph()}, weight: map[string]*G.Node{}, training: training}
+	b, err := newBuilder(c, batch)
+	if err != nil {
+		return nil, err
+	}
+	b.training = training
 	b.forward()
 	if b.err == nil && training {
 		b.net.Grads, b.err = G.Grad(b.net.Loss, b.net.Weights[:len(b.net.Weights)-b.net.Buffers]...)
@@ -80,6 +77,16 @@ type builder struct {
 	divergence *G.Node // of the codes, times its weight; nil of a network that is not variational
 }
 
+func newBuilder(c Config, batch int) (*builder, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	if batch < 1 {
+		return nil, fmt.Errorf("batch %d is below 1", batch)
+	}
+	return &builder{net: &Network{Config: c, Batch: batch, Graph: G.NewGraph()}, weight: map[string]*G.Node{}}, nil
+}
+
 func (b *builder) forward() {
 	c, n := b.net.Config, b.net.Batch
 	switch c.Task {
@@ -96,11 +103,7 @@ func (b *builder) forward() {
 	training := b.training
 	for i, l := range layers {
 		b.training = training && !c.frozen(l)
-		in := make([]*G.Node, len(l.In))
-		for j, from := range l.In {
-			in[j] = nodes[from]
-		}
-		if nodes[i] = b.layer(l, in); b.err != nil {
+		if nodes[i] = b.layer(l, nodes); b.err != nil {
 			b.err = fmt.Errorf("layer %s: %w", l.Name, b.err)
 			return
 		}
@@ -139,8 +142,12 @@ func (b *builder) weights() {
 	}
 }
 
-// layer adds the nodes of one layer that reads in.
-func (b *builder) layer(l Layer, in []*G.Node) *G.Node {
+// layer adds the nodes of one layer; nodes are the results of those before it.
+func (b *builder) layer(l Layer, nodes []*G.Node) *G.Node {
+	in := make([]*G.Node, len(l.In))
+	for i, from := range l.In {
+		in[i] = nodes[from]
+	}
 	switch l.Kind {
 	case InputLayer:
 		return b.input("input", b.net.Batch, l.H, l.W, l.C)

@@ -45,18 +45,15 @@ func (b *builder) sample(l Layer, mean, logvar *G.Node) *G.Node {
 // Decoder makes the part of c's network that turns codes into images, as it is used once trained. It fails for a network
 // whose decoder reads more than the code.
 func Decoder(c Config, batch int) (*Network, error) {
-	if err := c.Check(); err != nil {
-		return nil, err
-	}
-	if batch < 1 {
-		return nil, fmt.Errorf("batch %d is below 1", batch)
-	}
 	building.Lock()
 	defer building.Unlock()
-	b := &builder{net: &Network{Config: c, Batch: batch, Graph: G.NewGraph()}, weight: map[string]*G.Node{}}
+	b, err := newBuilder(c, batch)
+	if err != nil {
+		return nil, err
+	}
 	b.weights()
-	nodes := map[int]*G.Node{}
 	layers := c.Layers()
+	nodes := make([]*G.Node, len(layers))
 	behind, err := BehindCode(layers)
 	if err != nil {
 		return nil, err
@@ -69,11 +66,7 @@ func Decoder(c Config, batch int) (*Network, error) {
 		case l.Kind == SampleLayer:
 			nodes[i] = nodes[l.In[0]]
 		case behind[i]:
-			in := make([]*G.Node, len(l.In))
-			for j, from := range l.In {
-				in[j] = nodes[from]
-			}
-			nodes[i] = b.layer(l, in)
+			nodes[i] = b.layer(l, nodes)
 		}
 		if b.err != nil {
 			return nil, fmt.Errorf("build the decoder: layer %s: %w", l.Name, b.err)

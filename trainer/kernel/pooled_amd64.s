@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// Both loops walk a list of (place int32, value float32), eight bytes each, and add windows of rows rows.
+// windowsAVX2 and spreadAVX2 walk a list of (place int32, value float32), eight bytes each, and add windows of rows rows.
 
 // func listAVX2(list *entry, counts *int32, values *float32, places *byte, step *[4]int32, at, channels, length int)
 //
@@ -37,6 +37,32 @@ listone:
 	DECQ    CX
 	JNZ     listone
 	RET
+
+// LOADSIX takes six vectors of sums from AT on; KEEPSIX puts them back.
+#define LOADSIX(AT, A, B, C, D, E, F) \
+	VMOVUPS AT(DI), A \
+	VMOVUPS (AT+32)(DI), B \
+	VMOVUPS (AT+64)(DI), C \
+	VMOVUPS (AT+96)(DI), D \
+	VMOVUPS (AT+128)(DI), E \
+	VMOVUPS (AT+160)(DI), F
+
+#define KEEPSIX(AT, A, B, C, D, E, F) \
+	VMOVUPS A, AT(DI) \
+	VMOVUPS B, (AT+32)(DI) \
+	VMOVUPS C, (AT+64)(DI) \
+	VMOVUPS D, (AT+96)(DI) \
+	VMOVUPS E, (AT+128)(DI) \
+	VMOVUPS F, (AT+160)(DI)
+
+// ADDSIX adds to six sums as many vectors of a window, from AT on, times Y15.
+#define ADDSIX(AT, A, B, C, D, E, F) \
+	VFMADD231PS AT(AX), Y15, A \
+	VFMADD231PS (AT+32)(AX), Y15, B \
+	VFMADD231PS (AT+64)(AX), Y15, C \
+	VFMADD231PS (AT+96)(AX), Y15, D \
+	VFMADD231PS (AT+128)(AX), Y15, E \
+	VFMADD231PS (AT+160)(AX), Y15, F
 
 // func windowsAVX2(sums, x *float32, list *entry, n, rows, row, vectors int)
 //
@@ -104,80 +130,35 @@ two1:
 	JMP     blockdone
 
 six:
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
-	VMOVUPS 64(DI), Y2
-	VMOVUPS 96(DI), Y3
-	VMOVUPS 128(DI), Y4
-	VMOVUPS 160(DI), Y5
+	LOADSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
 six1:
 	MOVLQSX      (DX), AX
 	VBROADCASTSS 4(DX), Y15
 	LEAQ         (BX)(AX*4), AX
-	VFMADD231PS  (AX), Y15, Y0
-	VFMADD231PS  32(AX), Y15, Y1
-	VFMADD231PS  64(AX), Y15, Y2
-	VFMADD231PS  96(AX), Y15, Y3
-	VFMADD231PS  128(AX), Y15, Y4
-	VFMADD231PS  160(AX), Y15, Y5
+	ADDSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
 	ADDQ         $8, DX
 	DECQ         CX
 	JNZ          six1
-	VMOVUPS Y0, (DI)
-	VMOVUPS Y1, 32(DI)
-	VMOVUPS Y2, 64(DI)
-	VMOVUPS Y3, 96(DI)
-	VMOVUPS Y4, 128(DI)
-	VMOVUPS Y5, 160(DI)
+	KEEPSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
 	ADDQ    $192, DI
 	ADDQ    $192, BX
 	SUBQ    $6, R10
 	JMP     blockdone
 
 twelve:
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
-	VMOVUPS 64(DI), Y2
-	VMOVUPS 96(DI), Y3
-	VMOVUPS 128(DI), Y4
-	VMOVUPS 160(DI), Y5
-	VMOVUPS 192(DI), Y6
-	VMOVUPS 224(DI), Y7
-	VMOVUPS 256(DI), Y8
-	VMOVUPS 288(DI), Y9
-	VMOVUPS 320(DI), Y10
-	VMOVUPS 352(DI), Y11
+	LOADSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
+	LOADSIX(192, Y6, Y7, Y8, Y9, Y10, Y11)
 twelve1:
 	MOVLQSX      (DX), AX
 	VBROADCASTSS 4(DX), Y15
 	LEAQ         (BX)(AX*4), AX
-	VFMADD231PS  (AX), Y15, Y0
-	VFMADD231PS  32(AX), Y15, Y1
-	VFMADD231PS  64(AX), Y15, Y2
-	VFMADD231PS  96(AX), Y15, Y3
-	VFMADD231PS  128(AX), Y15, Y4
-	VFMADD231PS  160(AX), Y15, Y5
-	VFMADD231PS  192(AX), Y15, Y6
-	VFMADD231PS  224(AX), Y15, Y7
-	VFMADD231PS  256(AX), Y15, Y8
-	VFMADD231PS  288(AX), Y15, Y9
-	VFMADD231PS  320(AX), Y15, Y10
-	VFMADD231PS  352(AX), Y15, Y11
+	ADDSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
+	ADDSIX(192, Y6, Y7, Y8, Y9, Y10, Y11)
 	ADDQ         $8, DX
 	DECQ         CX
 	JNZ          twelve1
-	VMOVUPS Y0, (DI)
-	VMOVUPS Y1, 32(DI)
-	VMOVUPS Y2, 64(DI)
-	VMOVUPS Y3, 96(DI)
-	VMOVUPS Y4, 128(DI)
-	VMOVUPS Y5, 160(DI)
-	VMOVUPS Y6, 192(DI)
-	VMOVUPS Y7, 224(DI)
-	VMOVUPS Y8, 256(DI)
-	VMOVUPS Y9, 288(DI)
-	VMOVUPS Y10, 320(DI)
-	VMOVUPS Y11, 352(DI)
+	KEEPSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
+	KEEPSIX(192, Y6, Y7, Y8, Y9, Y10, Y11)
 	ADDQ    $384, DI
 	ADDQ    $384, BX
 	SUBQ    $12, R10
@@ -196,12 +177,7 @@ threetwo:
 	LEAQ    (SI)(R9*2), R12
 	MOVQ    list+16(FP), DX
 	MOVQ    n+24(FP), CX
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
-	VMOVUPS 64(DI), Y2
-	VMOVUPS 96(DI), Y3
-	VMOVUPS 128(DI), Y4
-	VMOVUPS 160(DI), Y5
+	LOADSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
 threetwo1:
 	MOVLQSX      (DX), AX
 	VBROADCASTSS 4(DX), Y15
@@ -214,12 +190,7 @@ threetwo1:
 	ADDQ         $8, DX
 	DECQ         CX
 	JNZ          threetwo1
-	VMOVUPS Y0, (DI)
-	VMOVUPS Y1, 32(DI)
-	VMOVUPS Y2, 64(DI)
-	VMOVUPS Y3, 96(DI)
-	VMOVUPS Y4, 128(DI)
-	VMOVUPS Y5, 160(DI)
+	KEEPSIX(0, Y0, Y1, Y2, Y3, Y4, Y5)
 	VZEROUPPER
 	RET
 

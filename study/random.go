@@ -53,11 +53,6 @@ func (k Key) Words() (key [2]uint32, counter [3]uint32) {
 	return k.key, [3]uint32{k.counter[1], k.counter[2], k.counter[3]}
 }
 
-// Block is block i of the stream with this key; [Keyed] is cheaper for many.
-func Block(seed uint64, replicate int, purpose Purpose, epoch int, i uint32) [4]uint32 {
-	return Keyed(seed, replicate, purpose, epoch).Block(i)
-}
-
 // Fill writes blocks i, i+1 … of the key's stream into dst, a multiple of 4 words; block numbers wrap around.
 func (k Key) Fill(dst []uint32, i uint32) {
 	for at := 0; at < len(dst); at += 4 {

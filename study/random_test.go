@@ -116,7 +116,7 @@ func TestFirstNumbersAreEven(t *testing.T) {
 func TestBlock(t *testing.T) {
 	s := Stream(9, 2, ForShuffle, 7)
 	for i := range uint32(5) {
-		b := Block(9, 2, ForShuffle, 7, i)
+		b := Keyed(9, 2, ForShuffle, 7).Block(i)
 		for j := 0; j < 4; j += 2 {
 			if got, want := uint64(b[j])|uint64(b[j+1])<<32, s.Uint64(); got != want {
 				t.Errorf("block %d, word %d is %x, the stream has %x", i, j, got, want)

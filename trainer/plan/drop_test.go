@@ -21,7 +21,7 @@ func keeps(b plan.Batch, stream uint32, d model.Drop) []float32 {
 	out := make([]float32, 0, rows*width)
 	for r := range rows {
 		for i := range width {
-			block := study.Keyed(b.Seed, b.Replicate, study.ForDropout, int(b.Step)).Block(stream<<28+uint32(r*((width+7)/8)+i/8))
+			block := study.Keyed(b.Seed, b.Replicate, study.ForDropout, int(b.Step)).Block(stream<<28 + uint32(r*((width+7)/8)+i/8))
 			bits := block[i%8/2] >> (16 * (i % 2)) & 0xffff
 			keep := float32(0)
 			if bits >= threshold {

@@ -74,7 +74,7 @@ func words(b plan.Batch, purpose study.Purpose, epoch, image, n int) []uint32 {
 	}
 	var out []uint32
 	for i := range n / 4 {
-		block := study.Keyed(b.Seed, replicate, purpose, epoch).Block(uint32(image*n/4+i))
+		block := study.Keyed(b.Seed, replicate, purpose, epoch).Block(uint32(image*n/4 + i))
 		out = append(out, block[:]...)
 	}
 	return out

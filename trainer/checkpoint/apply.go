@@ -115,24 +115,11 @@ func apply(ctx context.Context, dir string, images []string, out string) (r Appl
 
 // emptyTarget is where a result goes that replaces nothing. Nothing is written yet.
 func emptyTarget(out string) (target, error) {
-	if out == "" {
-		return target{}, errors.New("no folder is named: use -o OUT")
-	}
-	path, err := filepath.Abs(out)
-	if err != nil {
-		return target{}, err
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	entries, err := os.ReadDir(path)
+	path, entries, err := look(out)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return target{path: path}, nil
 	case err != nil:
-		if info, e := os.Stat(path); e == nil && !info.IsDir() {
-			return target{}, fmt.Errorf("%s is a file: name another folder with -o", out)
-		}
 		return target{}, err
 	case len(entries) > 0:
 		return target{}, fmt.Errorf("the folder %s is not empty, and what is in it is left alone: name a new one with -o", out)

@@ -20,8 +20,8 @@ import (
 type comparison []kernel.Sums
 
 // compare runs images, corrupted as k says with random numbers of seed, through the model and compares what comes out with
-// the images themselves. The sums are the reference kernels', in
-// float64: neither model nor figures share code with the fast engine whose work they judge.
+// the images themselves. The sums are the reference kernels', in float64: neither model nor figures share code with the
+// fast engine whose work they judge.
 func (m *Model) compare(ctx context.Context, set *dataset.Images, k kernel.Corruption, seed uint64) (comparison, error) {
 	shape := []int{set.Channels, set.Height, set.Width}
 	if !slices.Equal(m.input, shape) || !slices.Equal(m.output, shape) {
@@ -107,7 +107,8 @@ const (
 	ssimTolerance = 2e-4
 )
 
-// agree, for a model that was judged on that many labels, says which of the claimed metrics of the test set found does not come to, or does not hold.
+// agree, for a model that was judged on that many labels, says which of the claimed metrics of the test set found does not
+// come to, or does not hold.
 func agree(claimed, found map[string]float64, labels int) error {
 	for _, key := range slices.Sorted(maps.Keys(claimed)) {
 		a := claimed[key]

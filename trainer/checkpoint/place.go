@@ -25,26 +25,32 @@ const (
 	ours             // a bundle
 )
 
-// prepare looks at what is at dir. Nothing is written but the folders above it.
-func prepare(dir string) (target, error) {
+// look gives the place that dir names, as a target has it, and what lies in that folder.
+func look(dir string) (path string, entries []fs.DirEntry, err error) {
 	if dir == "" {
-		return target{}, errors.New("no folder is named: use -o DIR")
+		return "", nil, errors.New("no folder is named: use -o DIR")
 	}
-	path, err := filepath.Abs(dir)
-	if err != nil {
-		return target{}, err
+	if path, err = filepath.Abs(dir); err != nil {
+		return "", nil, err
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	entries, err := os.ReadDir(path)
+	if entries, err = os.ReadDir(path); err != nil {
+		if info, e := os.Stat(path); e == nil && !info.IsDir() {
+			return "", nil, fmt.Errorf("there is a file of that name, %s; name another folder with -o", dir)
+		}
+	}
+	return path, entries, err
+}
+
+// prepare looks at what is at dir. Nothing is written but the folders above it.
+func prepare(dir string) (target, error) {
+	path, entries, err := look(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return target{path: path}, os.MkdirAll(filepath.Dir(path), 0o755)
 	case err != nil:
-		if info, e := os.Stat(path); e == nil && !info.IsDir() {
-			return target{}, errors.New("there is a file of that name; name another folder with -o")
-		}
 		return target{}, err
 	case len(entries) == 0:
 		return target{path: path, there: empty}, nil

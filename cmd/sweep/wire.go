@@ -215,7 +215,7 @@ func (a *app) assemble(ctx context.Context, db *storage.DB, s study.Study, sourc
 		Encode:      checkpoint.Encode,
 		Decode:      checkpoint.Decode,
 		EncodeModel: checkpoint.EncodeModel,
-		Strip:       checkpoint.Pile,
+		Strip:       checkpoint.Strip,
 	}
 	return runner, pool, d, nil
 }

@@ -10,14 +10,12 @@ import (
 	"image/color"
 	"image/png"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"sweep/trainer/dataset"
 )
@@ -218,22 +216,12 @@ func named(list []source) []source {
 // readable tells of each image why it cannot be read.
 func readable(list []source) []error {
 	errs := make([]error, len(list))
-	inTurn(len(list), func(i int) { _, _, errs[i] = dataset.ReadPhoto(list[i].path, 1, 1) })
+	onCores(len(list), func(turns iter.Seq[int]) {
+		for i := range turns {
+			_, _, errs[i] = dataset.ReadPhoto(list[i].path, 1, 1)
+		}
+	})
 	return errs
-}
-
-// inTurn calls do for 0 … n-1 on all cores.
-func inTurn(n int, do func(i int)) {
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		group.Go(func() {
-			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-				do(i)
-			}
-		})
-	}
-	group.Wait()
 }
 
 // read gives the images as the model takes them: (N, C, H, W), pixels/255.
@@ -242,21 +230,23 @@ func (r *Applied) read(ctx context.Context, list []source) ([]float32, error) {
 	out := make([]float32, len(list)*r.Channels*plane)
 	errs := make([]error, len(list))
 	resized, grey := make([]bool, len(list)), make([]bool, len(list))
-	inTurn(len(list), func(i int) {
-		if ctx.Err() != nil {
-			return
-		}
-		p, from, err := dataset.ReadPhoto(list[i].path, r.Height, r.Width)
-		if err != nil {
-			errs[i] = err
-			return
-		}
-		resized[i] = from != [2]int{r.Height, r.Width}
-		grey[i] = r.Channels == 1 && !p.Grey()
-		pixels := make([]byte, r.Channels*plane)
-		p.Pixels(pixels, r.Channels)
-		for k, v := range pixels {
-			out[i*len(pixels)+k%r.Channels*plane+k/r.Channels] = float32(v) / 255
+	onCores(len(list), func(turns iter.Seq[int]) {
+		for i := range turns {
+			if ctx.Err() != nil {
+				return
+			}
+			p, from, err := dataset.ReadPhoto(list[i].path, r.Height, r.Width)
+			if err != nil {
+				errs[i] = err
+				continue
+			}
+			resized[i] = from != [2]int{r.Height, r.Width}
+			grey[i] = r.Channels == 1 && !p.Grey()
+			pixels := make([]byte, r.Channels*plane)
+			p.Pixels(pixels, r.Channels)
+			for k, v := range pixels {
+				out[i*len(pixels)+k%r.Channels*plane+k/r.Channels] = float32(v) / 255
+			}
 		}
 	})
 	if err := ctx.Err(); err != nil {

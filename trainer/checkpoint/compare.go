@@ -3,12 +3,10 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"sweep/trainer"
 	"sweep/trainer/dataset"
@@ -49,23 +47,18 @@ func (m *Model) compare(ctx context.Context, set *dataset.Images, k kernel.Corru
 		if err != nil {
 			return nil, err
 		}
-		var next atomic.Int64
-		var group sync.WaitGroup
-		for range runtime.GOMAXPROCS(0) {
-			group.Go(func() {
-				var ws kernel.Workspace
-				pred := kernel.NewMap(1, set.Height, set.Width, set.Channels, 0)
-				target := kernel.NewMap(1, set.Height, set.Width, set.Channels, 0)
-				for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-					copy(target.Data, pixels[i*size:][:size])
-					for k := range size {
-						pred.Data[k] = output[place(i*size+k, set)]
-					}
-					out[at+i] = truth.Evaluate(&ws, pred, target, kernel.Loss{H: set.Height, W: set.Width})
+		onCores(n, func(turns iter.Seq[int]) {
+			var ws kernel.Workspace
+			pred := kernel.NewMap(1, set.Height, set.Width, set.Channels, 0)
+			target := kernel.NewMap(1, set.Height, set.Width, set.Channels, 0)
+			for i := range turns {
+				copy(target.Data, pixels[i*size:][:size])
+				for k := range size {
+					pred.Data[k] = output[place(i*size+k, set)]
 				}
-			})
-		}
-		group.Wait()
+				out[at+i] = truth.Evaluate(&ws, pred, target, kernel.Loss{H: set.Height, W: set.Width})
+			}
+		})
 	}
 	return out, nil
 }

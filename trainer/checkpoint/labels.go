@@ -3,14 +3,12 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"sweep/study"
 	"sweep/trainer"
@@ -82,21 +80,16 @@ func (m *Model) judge(ctx context.Context, c model.Config, set *dataset.Images) 
 		if err != nil {
 			return nil, err
 		}
-		var next atomic.Int64
-		var group sync.WaitGroup
-		for range runtime.GOMAXPROCS(0) {
-			group.Go(func() {
-				var ws kernel.Workspace
-				z := kernel.NewMap(1, h, w, c.Classes, 0)
-				for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-					for k := range plane * c.Classes {
-						z.Data[k] = output[i*plane*c.Classes+k%c.Classes*plane+k/c.Classes]
-					}
-					out[at+i] = truth.CrossEntropy(&ws, kernel.Map{}, z, labelsOf(c, set), []int{at + i}, h, w)
+		onCores(n, func(turns iter.Seq[int]) {
+			var ws kernel.Workspace
+			z := kernel.NewMap(1, h, w, c.Classes, 0)
+			for i := range turns {
+				for k := range plane * c.Classes {
+					z.Data[k] = output[i*plane*c.Classes+k%c.Classes*plane+k/c.Classes]
 				}
-			})
-		}
-		group.Wait()
+				out[at+i] = truth.CrossEntropy(&ws, kernel.Map{}, z, labelsOf(c, set), []int{at + i}, h, w)
+			}
+		})
 	}
 	return out, nil
 }

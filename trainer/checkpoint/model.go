@@ -3,10 +3,8 @@ package checkpoint
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"iter"
 	"slices"
-	"sync"
-	"sync/atomic"
 )
 
 // Model is an ONNX model that is ready to run. It computes in float32, image by image, with plain loops: a second opinion
@@ -64,35 +62,29 @@ func (m *Model) Run(ctx context.Context, images []float32) ([]float32, error) {
 	}
 	n := len(images) / in
 	result := make([]float32, n*out)
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) {
-		group.Go(func() {
-			places := make([][]float32, len(m.places))
-			for i, size := range m.places {
-				places[i] = make([]float32, size)
+	onCores(n, func(turns iter.Seq[int]) {
+		places := make([][]float32, len(m.places))
+		for i, size := range m.places {
+			places[i] = make([]float32, size)
+		}
+		values := make([][]float32, len(m.sizes))
+		var src [][]float32
+		for i := range turns {
+			if ctx.Err() != nil {
+				return
 			}
-			values := make([][]float32, len(m.sizes))
-			var src [][]float32
-			for {
-				i := int(next.Add(1) - 1)
-				if i >= n || ctx.Err() != nil {
-					return
+			values[0] = images[i*in:][:in]
+			for s, step := range m.steps {
+				src = src[:0]
+				for _, from := range step.from {
+					src = append(src, values[from])
 				}
-				values[0] = images[i*in:][:in]
-				for s, step := range m.steps {
-					src = src[:0]
-					for _, from := range step.from {
-						src = append(src, values[from])
-					}
-					values[s+1] = places[step.place][:m.sizes[s+1]]
-					step.run(values[s+1], src)
-				}
-				copy(result[i*out:][:out], values[len(m.steps)])
+				values[s+1] = places[step.place][:m.sizes[s+1]]
+				step.run(values[s+1], src)
 			}
-		})
-	}
-	group.Wait()
+			copy(result[i*out:][:out], values[len(m.steps)])
+		}
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("run a model: %w", err)
 	}

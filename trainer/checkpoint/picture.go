@@ -19,15 +19,11 @@ const (
 	pairGap     = 8 // between one row of pairs and the next
 )
 
-// Strip draws images over their reconstructions as a PNG with a transparent ground: 16 columns, each image above what
-// became of it. Both are (n, h, w, c) with values in [0, 1] (what is outside is cut off) and c is 1, grey, or 3, RGB.
-// A pixel is a pixel: a study keeps many strips, and a page magnifies them. Equal input gives equal bytes.
-func Strip(images, reconstructions []float32, h, w, c int) ([]byte, error) {
-	return pile([][]float32{images, reconstructions}, h, w, c, 1)
-}
-
-// Pile is [Strip] with any number of rows: what lies at one place of each is drawn below each other.
-func Pile(rows [][]float32, h, w, c int) ([]byte, error) { return pile(rows, h, w, c, 1) }
+// Strip draws rows of images as a PNG with a transparent ground, 16 columns wide: what lies at one place of each row stands
+// below each other, such as an image above what became of it. Each row is (n, h, w, c) with values in [0, 1] (what is outside
+// is cut off) and c is 1, grey, or 3, RGB. A pixel is a pixel: a study keeps many strips, and a page magnifies them. Equal
+// input gives equal bytes.
+func Strip(rows [][]float32, h, w, c int) ([]byte, error) { return pile(rows, h, w, c, 1) }
 
 func pile(rows [][]float32, h, w, c, scale int) ([]byte, error) {
 	if len(rows) == 0 {

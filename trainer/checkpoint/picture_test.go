@@ -19,9 +19,9 @@ func TestStrip(t *testing.T) {
 		}
 		images[0], reconstructions[0] = -3, 7 // outside of the range
 		images[1] = float32(math.NaN())
-		b, err := checkpoint.Strip(images, reconstructions, h, w, c)
+		b, err := checkpoint.Strip([][]float32{images, reconstructions}, h, w, c)
 		must(t, err)
-		again, err := checkpoint.Strip(images, reconstructions, h, w, c)
+		again, err := checkpoint.Strip([][]float32{images, reconstructions}, h, w, c)
 		if err != nil || !bytes.Equal(b, again) {
 			t.Errorf("the same strip has other bytes: %v", err)
 		}
@@ -55,12 +55,19 @@ func TestStrip(t *testing.T) {
 		}
 	}
 	for name, f := range map[string]func() ([]byte, error){
-		"none":         func() ([]byte, error) { return checkpoint.Strip(nil, nil, 2, 2, 1) },
-		"two channels": func() ([]byte, error) { return checkpoint.Strip(make([]float32, 8), make([]float32, 8), 2, 2, 2) },
-		"a part":       func() ([]byte, error) { return checkpoint.Strip(make([]float32, 5), make([]float32, 5), 2, 2, 1) },
-		"fewer":        func() ([]byte, error) { return checkpoint.Strip(make([]float32, 8), make([]float32, 4), 2, 2, 1) },
+		"none":    func() ([]byte, error) { return checkpoint.Strip([][]float32{nil, nil}, 2, 2, 1) },
+		"no rows": func() ([]byte, error) { return checkpoint.Strip(nil, 2, 2, 1) },
+		"two channels": func() ([]byte, error) {
+			return checkpoint.Strip([][]float32{make([]float32, 8), make([]float32, 8)}, 2, 2, 2)
+		},
+		"a part": func() ([]byte, error) {
+			return checkpoint.Strip([][]float32{make([]float32, 5), make([]float32, 5)}, 2, 2, 1)
+		},
+		"fewer": func() ([]byte, error) {
+			return checkpoint.Strip([][]float32{make([]float32, 8), make([]float32, 4)}, 2, 2, 1)
+		},
 		"huge": func() ([]byte, error) {
-			return checkpoint.Strip(make([]float32, 8), make([]float32, 8), 1<<40, 1<<40, 1)
+			return checkpoint.Strip([][]float32{make([]float32, 8), make([]float32, 8)}, 1<<40, 1<<40, 1)
 		},
 		"no samples": func() ([]byte, error) { return checkpoint.Samples(&dataset.Images{Height: 2, Width: 2, Channels: 1}) },
 	} {

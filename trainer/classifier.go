@@ -123,3 +123,36 @@ func Needs(s study.Spec, name string, train *dataset.Images) error {
 	}
 	return nil
 }
+
+// Labels are what the network of c is held against, beside images: a class for each pixel, or for each image; nil where it is
+// the images themselves.
+func Labels(c model.Config, s *dataset.Images) []byte {
+	switch c.Task {
+	case model.Segment:
+		return s.Masks
+	case model.Classify:
+		return s.Labels
+	}
+	return nil
+}
+
+// LabelsFit reports what keeps the network of c from being trained or judged on the labels of a set, called name in its error.
+func LabelsFit(c model.Config, name string, s *dataset.Images) error {
+	if !c.Labelled() {
+		return nil
+	}
+	what := "labels"
+	if c.Task == model.Segment {
+		what = "masks"
+	}
+	list := Labels(c, s)
+	if len(list) != s.Len()*c.LabelsEach() {
+		return fmt.Errorf("the %s images have no %s, which task %s needs; use a data set that has them", name, what, c.Task)
+	}
+	for _, class := range list {
+		if int(class) >= c.Classes {
+			return fmt.Errorf("the %s of the %s images go up to class %d, but there are %d classes", what, name, slices.Max(list), c.Classes)
+		}
+	}
+	return nil
+}

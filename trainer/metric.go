@@ -32,14 +32,20 @@ func epochMetrics(c model.Config, r Report) map[string]float64 {
 // PSNR is the peak signal-to-noise ratio in dB of a mean squared error of values in [0, 1].
 func PSNR(mse float64) float64 { return -10 * math.Log10(mse) }
 
+// pictures names an evaluation's figures of images, each with a prefix.
+func pictures(prefix string, s Sums) map[string]float64 {
+	mse := s.SE / float64(s.Values)
+	return map[string]float64{
+		prefix + "mse": mse, prefix + "mae": s.AE / float64(s.Values), prefix + "psnr": PSNR(mse), prefix + "ssim": s.SSIM / float64(s.Images),
+	}
+}
+
 // ValidationMetrics names an evaluation's figures as those of the validation images, but for the loss, which is a trial's
 // own: a baseline has none.
 func ValidationMetrics(s Sums) map[string]float64 {
-	mse := s.SE / float64(s.Values)
-	return map[string]float64{
-		"val_mse": mse, "val_mae": s.AE / float64(s.Values), "val_psnr": PSNR(mse), "val_ssim": s.SSIM / float64(s.Images),
-		"val_pixel_acc": float64(s.Within) / float64(s.Values),
-	}
+	m := pictures("val_", s)
+	m["val_pixel_acc"] = float64(s.Within) / float64(s.Values)
+	return m
 }
 
 // measures names an evaluation's figures, each with a prefix: those of pictures, or for a network on labels what it gets
@@ -75,12 +81,7 @@ func MeanIoU(s Sums) float64 {
 func TestMetricsOf(c model.Config, s Sums) map[string]float64 { return measures(c, "test_", s) }
 
 // TestMetrics names an evaluation's figures as those of the test set.
-func TestMetrics(s Sums) map[string]float64 {
-	mse := s.SE / float64(s.Values)
-	return map[string]float64{
-		"test_mse": mse, "test_mae": s.AE / float64(s.Values), "test_psnr": PSNR(mse), "test_ssim": s.SSIM / float64(s.Images),
-	}
-}
+func TestMetrics(s Sums) map[string]float64 { return pictures("test_", s) }
 
 // points lists metrics as points of a step, by key, so that what is stored does not depend on a map's order.
 func points(m map[string]float64, step int, now time.Time) []study.Point {

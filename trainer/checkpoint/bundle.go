@@ -169,7 +169,7 @@ func (b Bundle) check(c model.Config) error {
 	case c.Labelled() && len(b.Classes) != b.Test.Len()*c.LabelsEach():
 		return fmt.Errorf("there are %d predicted classes for %d test images of %d labels", len(b.Classes), b.Test.Len(), c.LabelsEach())
 	case c.Labelled():
-		if err := labelsFit(c, b.Test); err != nil {
+		if err := trainer.LabelsFit(c, "test", b.Test); err != nil {
 			return fmt.Errorf("the test images: %w", err)
 		}
 	case len(b.Reconstructions) != len(b.Test.Pixels):

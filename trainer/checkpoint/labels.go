@@ -25,23 +25,6 @@ func logits(c model.Config) []int {
 	return []int{c.Classes}
 }
 
-// labelsOf are the labels of a set that the network of c is trained on.
-func labelsOf(c model.Config, s *dataset.Images) []byte {
-	if c.Task == model.Segment {
-		return s.Masks
-	}
-	return s.Labels
-}
-
-// labelsFit says what keeps a set from having labels for the network of c.
-func labelsFit(c model.Config, s *dataset.Images) error {
-	list := labelsOf(c, s)
-	if len(list) != s.Len()*c.LabelsEach() || len(list) > 0 && int(slices.Max(list)) >= c.Classes {
-		return fmt.Errorf("the images have %d labels, the model is of %d of %d classes for each of %d images", len(list), c.LabelsEach(), c.Classes, s.Len())
-	}
-	return nil
-}
-
 // measure runs images, corrupted as k says, through the model of c and compares what comes out with them, or with their
 // labels.
 func (m *Model) measure(ctx context.Context, c model.Config, set *dataset.Images, k kernel.Corruption, seed uint64) (comparison, error) {
@@ -56,7 +39,7 @@ func (m *Model) judge(ctx context.Context, c model.Config, set *dataset.Images) 
 	if in := []int{set.Channels, set.Height, set.Width}; !slices.Equal(m.input, in) || !slices.Equal(m.output, logits(c)) {
 		return nil, fmt.Errorf("the model turns %v into %v, but the images are %v in %d classes", m.input, m.output, in, c.Classes)
 	}
-	if err := labelsFit(c, set); err != nil {
+	if err := trainer.LabelsFit(c, "test", set); err != nil {
 		return nil, err
 	}
 	truth, err := kernel.New("ref")
@@ -87,7 +70,7 @@ func (m *Model) judge(ctx context.Context, c model.Config, set *dataset.Images) 
 				for k := range plane * c.Classes {
 					z.Data[k] = output[i*plane*c.Classes+k%c.Classes*plane+k/c.Classes]
 				}
-				out[at+i] = truth.CrossEntropy(&ws, kernel.Map{}, z, labelsOf(c, set), []int{at + i}, h, w)
+				out[at+i] = truth.CrossEntropy(&ws, kernel.Map{}, z, trainer.Labels(c, set), []int{at + i}, h, w)
 			}
 		})
 	}
@@ -100,7 +83,7 @@ func labelTolerance(labels int) float64 { return max(1e-3, 1.5/float64(labels)) 
 
 // countLabels are the sums of predicted classes against those of a set.
 func countLabels(c model.Config, set *dataset.Images, predicted []byte) (s trainer.Sums) {
-	truth := labelsOf(c, set)
+	truth := trainer.Labels(c, set)
 	s.Images, s.Values = set.Len(), len(truth)
 	for i, want := range truth {
 		got := predicted[i]
@@ -133,7 +116,7 @@ func figures(c model.Config, s trainer.Sums) map[string]float64 {
 func (b Bundle) claimLabels(ctx context.Context, c model.Config, m *Model) (Check, error) {
 	first := min(CheckImages, b.Test.Len())
 	set := b.Test.Take(first)
-	if err := labelsFit(c, set); err != nil {
+	if err := trainer.LabelsFit(c, "test", set); err != nil {
 		return Check{}, err
 	}
 	claimed := figures(c, countLabels(c, set, b.Classes[:first*c.LabelsEach()]))
@@ -143,7 +126,7 @@ func (b Bundle) claimLabels(ctx context.Context, c model.Config, m *Model) (Chec
 	}
 	found := figures(c, sums.sums())
 	for _, k := range slices.Sorted(maps.Keys(claimed)) {
-		if d := math.Abs(found[k] - claimed[k]); !(d <= labelTolerance(len(labelsOf(c, set)))) {
+		if d := math.Abs(found[k] - claimed[k]); !(d <= labelTolerance(len(trainer.Labels(c, set)))) {
 			return Check{}, fmt.Errorf("the exported model has a %s of %.6f on the first %d test images, the trained one %.6f: "+
 				"they should agree; please report this with the study's sweep file", k, found[k], first, claimed[k])
 		}

@@ -72,35 +72,5 @@ func fits(c model.Config, name string, s *dataset.Images) error {
 		return fmt.Errorf("the %s images are %dx%dx%d, the network is for %dx%dx%d",
 			name, s.Height, s.Width, s.Channels, c.Height, c.Width, c.Channels)
 	}
-	return labelsFit(c, name, s)
-}
-
-// labels are those of a set that the network of c is trained on.
-func labels(c model.Config, s *dataset.Images) []byte {
-	switch c.Task {
-	case model.Segment:
-		return s.Masks
-	case model.Classify:
-		return s.Labels
-	}
-	return nil
-}
-
-// labelsFit reports what keeps the network of c from being trained on the labels of a set.
-func labelsFit(c model.Config, name string, s *dataset.Images) error {
-	if !c.Labelled() {
-		return nil
-	}
-	what := "labels"
-	if c.Task == model.Segment {
-		what = "masks"
-	}
-	list := labels(c, s)
-	if len(list) != s.Len()*c.LabelsEach() {
-		return fmt.Errorf("the %s images have no %s, which task %s needs; use a data set that has them", name, what, c.Task)
-	}
-	if most := slices.Max(list); int(most) >= c.Classes {
-		return fmt.Errorf("the %s of the %s images go up to class %d, but there are %d classes", what, name, most, c.Classes)
-	}
-	return nil
+	return trainer.LabelsFit(c, name, s)
 }

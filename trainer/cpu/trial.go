@@ -164,7 +164,7 @@ func (t *trial) optimise(k kernel.Kernels) error {
 
 // batch names images of a set for a run outside of training.
 func (t *trial) batch(set *dataset.Images, images []int) plan.Batch {
-	return plan.Batch{Pixels: set.Pixels, Labels: labels(t.c.Config, set), Images: images, Seed: t.c.Seed, Replicate: t.c.Replicate}
+	return plan.Batch{Pixels: set.Pixels, Labels: trainer.Labels(t.c.Config, set), Images: images, Seed: t.c.Seed, Replicate: t.c.Replicate}
 }
 
 func (t *trial) validate() error {

@@ -73,6 +73,10 @@ func fetch(ctx context.Context, s set, dir string, lim limits, progress Progress
 		}
 		err = e
 	}()
+	// What is there and right needs no turn, and no folder that can be written to.
+	if missing, err := s.missing(ctx, dir); err == nil && len(missing) == 0 {
+		return nil
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

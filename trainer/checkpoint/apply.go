@@ -216,9 +216,10 @@ func named(list []source) []source {
 // readable tells of each image why it cannot be read.
 func readable(list []source) []error {
 	errs := make([]error, len(list))
+	var photos dataset.Photos
 	onCores(len(list), func(turns iter.Seq[int]) {
 		for i := range turns {
-			_, _, errs[i] = dataset.ReadPhoto(list[i].path, 1, 1)
+			_, _, errs[i] = photos.Read(list[i].path, 1, 1)
 		}
 	})
 	return errs
@@ -230,12 +231,13 @@ func (r *Applied) read(ctx context.Context, list []source) ([]float32, error) {
 	out := make([]float32, len(list)*r.Channels*plane)
 	errs := make([]error, len(list))
 	resized, grey := make([]bool, len(list)), make([]bool, len(list))
+	var photos dataset.Photos
 	onCores(len(list), func(turns iter.Seq[int]) {
 		for i := range turns {
 			if ctx.Err() != nil {
 				return
 			}
-			p, from, err := dataset.ReadPhoto(list[i].path, r.Height, r.Width)
+			p, from, err := photos.Read(list[i].path, r.Height, r.Width)
 			if err != nil {
 				errs[i] = err
 				continue

@@ -99,22 +99,35 @@ func openFolder(name, dir string, size int) (*folder, error) {
 	}
 	var images []string
 	others := map[string]int{} // files that are no images, by extension
-	if err := walk(f.root, "", 0, &images, others); err != nil {
+	if err := walk(f.root, "", 0, map[string]bool{}, &images, others); err != nil {
 		return nil, f.unlisted(err)
 	}
 	slices.Sort(images)
 	train, test, parted := split(images)
 	f.aside = len(images) - len(train) - len(test)
+	if parted && len(train) < 2 {
+		return nil, f.wrong(fmt.Sprintf("its folder %s has %d image", filepath.Join(f.root, "train"), len(train)),
+			"at least 2 are needed there, to train and to validate", nil)
+	}
 	if len(train) < 2 || len(test) < 1 {
 		return nil, f.wrong(fmt.Sprintf("%s has %d images%s, which is too few", f.root, len(images), kinds(others)),
 			"a data set needs at least 3, PNG or JPEG, to train, to validate and to test", nil)
 	}
 	f.classify(train, test, parted)
-	if n := f.count() * size * size * 3; n > maxBytes {
-		return nil, f.wrong(fmt.Sprintf("its %d images of %dx%d take %d MiB of memory", f.count(), size, size, n>>20),
-			fmt.Sprintf("at most %d MiB are allowed: use a smaller size or fewer images", maxBytes>>20), nil)
+	if err := f.room(size, size); err != nil {
+		return nil, err
 	}
 	return f, nil
+}
+
+// room refuses a folder whose images of these sides are more than memory should hold.
+func (f *folder) room(h, w int) error {
+	n := f.count() * h * w * 3
+	if n <= maxBytes {
+		return nil
+	}
+	return f.wrong(fmt.Sprintf("its %d images of %dx%d take %d MiB of memory", f.count(), h, w, n>>20),
+		fmt.Sprintf("at most %d MiB are allowed: use a smaller size or fewer images", maxBytes>>20), nil)
 }
 
 func (f *folder) count() int { return len(f.forTrain) + len(f.forTest) }
@@ -137,8 +150,9 @@ func (f *folder) unlisted(err error) error {
 }
 
 // walk lists the images below a folder, by their paths from root, and counts other files. Links are followed, hidden
-// files and folders are left out.
-func walk(root, below string, depth int, images *[]string, others map[string]int) error {
+// files and folders are left out. led are the folders that links have led to: a second link to one is refused, since links
+// that lead to links could list the same images without end.
+func walk(root, below string, depth int, led map[string]bool, images *[]string, others map[string]int) error {
 	entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(below)))
 	if err != nil {
 		return err
@@ -153,11 +167,21 @@ func walk(root, below string, depth int, images *[]string, others map[string]int
 			info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
 			isDir = err == nil && info.IsDir() // a link to nothing is told when it is read
 		}
+		if isDir && e.Type()&fs.ModeSymlink != 0 {
+			to, err := filepath.EvalSymlinks(filepath.Join(root, filepath.FromSlash(name)))
+			if err != nil {
+				return err
+			}
+			if led[to] {
+				return fmt.Errorf("the link %s leads to %s, as another one does: does a link lead back? Remove one of them", name, to)
+			}
+			led[to] = true
+		}
 		switch {
 		case isDir && depth == maxDeep:
 			return fmt.Errorf("%s is %d folders deep: does a link lead back?", name, maxDeep+1)
 		case isDir:
-			if err := walk(root, name, depth+1, images, others); err != nil {
+			if err := walk(root, name, depth+1, led, images, others); err != nil {
 				return err
 			}
 		case IsPhoto(name):
@@ -260,7 +284,7 @@ func (f *folder) classify(train, test []string, parted bool) {
 // shape guesses what an image will be from the settings and the first file.
 func (f *folder) shape() (height, width, channels int) {
 	height, width, channels = f.size, f.size, 3
-	p, _, err := ReadPhoto(filepath.Join(f.root, filepath.FromSlash(f.forTrain[0].path)), f.size, f.size)
+	p, _, err := new(Photos).Read(filepath.Join(f.root, filepath.FromSlash(f.forTrain[0].path)), f.size, f.size)
 	if err == nil {
 		height, width = p.Height, p.Width
 		if p.Grey() {
@@ -314,16 +338,17 @@ func (f *folder) read() (*Images, error) {
 	files := slices.Concat(f.forTrain, f.forTest)
 	photos := make([]Photo, len(files))
 	errs := make([]error, len(files))
+	var reader Photos
 	inParallel(len(files), func(i int) {
 		at := filepath.Join(f.root, filepath.FromSlash(files[i].path))
 		if f.size > 0 {
-			photos[i], _, errs[i] = ReadPhoto(at, f.size, f.size)
+			photos[i], _, errs[i] = reader.Read(at, f.size, f.size)
 			return
 		}
 		// The head alone tells whether it can be an image of the set: no use in decoding photographs for nothing.
 		_, h, w, _, err := openPhoto(at)
 		if err == nil && fits(h, w) {
-			photos[i], _, err = ReadPhoto(at, 0, 0)
+			photos[i], _, err = reader.Read(at, 0, 0)
 		} else {
 			photos[i] = Photo{Height: h, Width: w}
 		}
@@ -341,6 +366,9 @@ func (f *folder) read() (*Images, error) {
 	if err := f.oneSize(files, photos); err != nil {
 		return nil, err
 	}
+	if err := f.room(photos[0].Height, photos[0].Width); err != nil {
+		return nil, err
+	}
 	out := &Images{Height: photos[0].Height, Width: photos[0].Width, Channels: 1, Classes: f.classes, Labels: make([]byte, len(files))}
 	if slices.ContainsFunc(photos, func(p Photo) bool { return !p.Grey() }) {
 		out.Channels = 3
@@ -350,6 +378,7 @@ func (f *folder) read() (*Images, error) {
 	for i, p := range photos {
 		p.Pixels(out.Pixels[i*size:][:size], out.Channels)
 		out.Labels[i] = files[i].class
+		photos[i] = Photo{} // so that no image lies in memory twice for long
 	}
 	return out, nil
 }
@@ -415,12 +444,12 @@ func (f *folder) verify(ctx context.Context) ([]Check, error) {
 		kind = "grey"
 	}
 	var out []Check
-	for part, s := range map[string]*Images{"training": train, "test": test} {
+	for i, s := range []*Images{train, test} {
 		out = append(out, Check{
-			File:   fmt.Sprintf("%s: %d %s images, %s, %dx%d, %d classes", f.root, s.Len(), part, kind, s.Height, s.Width, len(s.Classes)),
+			File: fmt.Sprintf("%s: %d %s images, %s, %dx%d, %d classes", f.root, s.Len(), [...]string{"training", "test"}[i], kind,
+				s.Height, s.Width, len(s.Classes)),
 			SHA256: Fingerprint(f.name, s, &Images{}),
 		})
 	}
-	slices.SortFunc(out, func(a, b Check) int { return -cmp.Compare(a.File, b.File) })
 	return out, nil
 }

@@ -168,6 +168,19 @@ func TestFolderParts(t *testing.T) {
 		if _, err := Open("folder:own", dir); err == nil || !strings.Contains(err.Error(), "does a link lead back") {
 			t.Errorf("a link that leads back: %v", err)
 		}
+		must(t, os.Remove(filepath.Join(dir, "own", "loop")))
+		must(t, os.Symlink(filepath.Join(dir, "real"), filepath.Join(dir, "own", "again")))
+		if _, err := Open("folder:own", dir); err == nil || !strings.Contains(err.Error(), "as another one does") {
+			t.Errorf("two links to one folder: %v", err)
+		}
+	})
+	t.Run("one training image", func(t *testing.T) {
+		dir := t.TempDir()
+		album(t, filepath.Join(dir, "train"), 1, 16, 16, false, flat)
+		album(t, filepath.Join(dir, "test"), 5, 16, 16, false, flat)
+		if _, err := Open("folder:"+dir, ""); err == nil || !strings.Contains(err.Error(), "train has 1 image: at least 2 are needed there") {
+			t.Errorf("one training image: %v", err)
+		}
 	})
 }
 
@@ -182,13 +195,13 @@ func TestFolderSize(t *testing.T) {
 	}
 	test, err := s.Test(0)
 	must(t, err)
-	p, _, err := ReadPhoto(filepath.Join(dir, flat(3)), 24, 24)
+	p, _, err := new(Photos).Read(filepath.Join(dir, flat(3)), 24, 24)
 	must(t, err)
 	train, _, err := s.Split(1, 15-test.Len()-1, 1)
 	must(t, err)
 	found := bytes.Contains(append(bytes.Clone(train.Pixels), test.Pixels...), p.RGB)
 	if test.Height != 24 || test.Width != 24 || test.Channels != 3 || !found {
-		t.Errorf("images %dx%dx%d; one as ReadPhoto has it among them: %v", test.Height, test.Width, test.Channels, found)
+		t.Errorf("images %dx%dx%d; one as Photos has it among them: %v", test.Height, test.Width, test.Channels, found)
 	}
 	if h, w, c := Shape("folder:"+dir, "", 24); h != 24 || w != 24 || c != 3 {
 		t.Errorf("the shape is %d, %d, %d", h, w, c)

@@ -267,7 +267,7 @@ func (s idxFiles) images(of, labelsOf idxFile, index []int) (*Images, error) {
 	return out, nil
 }
 
-// place moves a checked .gz to its place. What was there under any of the file's names is wrong and goes.
+// place moves a checked .gz to its place. What would be found before it is wrong and goes.
 func (s idxFiles) place(f idxFile, part string) error {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err

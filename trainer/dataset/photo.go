@@ -13,10 +13,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
-// maxPhoto is how many pixels a file may have: a few bytes can promise any number.
-const maxPhoto = 1 << 27
+// What a file may hold: a few bytes can promise any number of pixels, and a folder any number of bytes.
+const (
+	maxPhoto = 1 << 27 // pixels
+	maxFile  = 1 << 29 // bytes
+	// largePhoto is from how many pixels on images are decoded one at a time: each takes some 14 bytes a pixel meanwhile.
+	largePhoto = 1 << 24
+)
 
 // IsPhoto reports whether a file's name is one of an image that can be read here: PNG or JPEG.
 func IsPhoto(name string) bool {
@@ -61,6 +67,9 @@ func openPhoto(path string) (content []byte, height, width int, turn orientation
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("it is no regular file")
 	}
+	if err == nil && info.Size() > maxFile {
+		err = fmt.Errorf("it has %d MiB: at most %d are read here, so save it smaller", info.Size()>>20, maxFile>>20)
+	}
 	if err != nil {
 		return nil, 0, 0, 0, unwrapPath(err)
 	}
@@ -82,13 +91,21 @@ func openPhoto(path string) (content []byte, height, width int, turn orientation
 	return content, head.Height, head.Width, turn, nil
 }
 
-// ReadPhoto reads a PNG or JPEG file, turned upright as its EXIF data say; what is transparent lies on white. With sides
-// given it is cropped and resized to them as [Fit] says. Otherwise, with 0 and 0, it keeps its own. from is the size that
-// the file has.
-func ReadPhoto(path string, height, width int) (p Photo, from [2]int, err error) {
+// Photos reads photographs, from several goroutines too: large ones one at a time, so that memory holds them. The zero value
+// is ready.
+type Photos struct{ large sync.Mutex }
+
+// Read reads a PNG or JPEG file, turned upright as its EXIF data say; what is transparent lies on white. With sides given it
+// is cropped and resized to them as [Fit] says. Otherwise, with 0 and 0, it keeps its own. from is the size that the file
+// has.
+func (ps *Photos) Read(path string, height, width int) (p Photo, from [2]int, err error) {
 	content, h, w, turn, err := openPhoto(path)
 	if err != nil {
 		return p, from, err
+	}
+	if h*w >= largePhoto {
+		ps.large.Lock()
+		defer ps.large.Unlock()
 	}
 	if height == 0 {
 		height, width = h, w

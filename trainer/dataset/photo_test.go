@@ -107,7 +107,7 @@ func TestCentre(t *testing.T) {
 	}
 }
 
-func TestReadPhoto(t *testing.T) {
+func TestPhotos(t *testing.T) {
 	dir := t.TempDir()
 	ramp := func(x, y int) color.NRGBA { return color.NRGBA{byte(8 * x), byte(8 * y), 77, 255} }
 	want := func(w, h int) (out []byte) {
@@ -142,7 +142,7 @@ func TestReadPhoto(t *testing.T) {
 		{"cropped.png", encodePNG(t, painted(4, 2, func(x, y int) color.NRGBA { return grey(10*x + 4*y) })), 1, 1, []byte{17, 17, 17}, [2]int{2, 4}, true},
 		{"grey.jpg", encodeJPEG(t, image.NewGray(image.Rect(0, 0, 16, 16))), 0, 0, make([]byte, 16*16*3), [2]int{16, 16}, true},
 	} {
-		p, from, err := ReadPhoto(write(t, filepath.Join(dir, c.name), c.body), c.h, c.w)
+		p, from, err := new(Photos).Read(write(t, filepath.Join(dir, c.name), c.body), c.h, c.w)
 		if err != nil || !bytes.Equal(p.RGB, c.want) || from != c.from || p.Grey() != c.grey {
 			t.Errorf("%s: %dx%d of %v, grey %v, %v\n%v\n%v", c.name, p.Height, p.Width, from, p.Grey(), err, p.RGB, c.want)
 		}
@@ -165,14 +165,19 @@ func TestReadPhoto(t *testing.T) {
 		"broken.png": {broken, "damaged"},
 		"huge.png":   {huge, "17x1073741824 pixels"},
 	} {
-		if _, _, err := ReadPhoto(write(t, filepath.Join(dir, name), c.body), 16, 16); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := new(Photos).Read(write(t, filepath.Join(dir, name), c.body), 16, 16); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
 	}
-	if _, _, err := ReadPhoto(filepath.Join(dir, "none.png"), 16, 16); err == nil || strings.Contains(err.Error(), dir) {
+	if _, _, err := new(Photos).Read(filepath.Join(dir, "none.png"), 16, 16); err == nil || strings.Contains(err.Error(), dir) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, _, err := ReadPhoto(dir, 16, 16); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	large := write(t, filepath.Join(dir, "large.png"), nil)
+	must(t, os.Truncate(large, maxFile+1)) // takes no room on the disk
+	if _, _, err := new(Photos).Read(large, 16, 16); err == nil || !strings.Contains(err.Error(), "at most 512 are read here") {
+		t.Errorf("a file of half a GiB: %v", err)
+	}
+	if _, _, err := new(Photos).Read(dir, 16, 16); err == nil || !strings.Contains(err.Error(), "no regular file") {
 		t.Errorf("a folder: %v", err)
 	}
 }
@@ -234,7 +239,7 @@ func TestOrientation(t *testing.T) {
 		}
 		path := write(t, filepath.Join(dir, "x.jpg"), withOrientation(encodeJPEG(t, stored), o, order))
 		for _, size := range [][2]int{{0, 0}, {16, 8}} {
-			p, from, err := ReadPhoto(path, size[0], size[1])
+			p, from, err := new(Photos).Read(path, size[0], size[1])
 			must(t, err)
 			if from != [2]int{32, 16} || p.Height != max(size[0], 32*(1-min(size[0], 1))) {
 				t.Fatalf("orientation %d: %dx%d of %v", o, p.Height, p.Width, from)

@@ -2,7 +2,7 @@ package dataset
 
 import "image"
 
-// Fit says in words what [ReadPhoto] does to an image that has not the wanted sides.
+// Fit says in words what [Photos.Read] does to an image that has not the wanted sides.
 const Fit = "cropped around its centre to the wanted shape, then resized: each pixel the average of the area that it covers, or between its neighbours where the image is smaller"
 
 // centre is the largest rectangle of height:width in the middle of an image of h x w.

@@ -167,7 +167,7 @@ func decodeMetrics(s string) (map[string]float64, error) {
 	return out, nil
 }
 
-// addTestMetrics puts the test metrics of the newest export of each trial beside its own.
+// addTestMetrics puts the test metrics of the exports of each trial beside its own, of each the newest figure.
 func addTestMetrics(ctx context.Context, tx *sql.Tx, studyID int64, trials []study.Trial) error {
 	at := make(map[int]*study.Trial, len(trials))
 	for i := range trials {

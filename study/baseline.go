@@ -185,7 +185,8 @@ func (b Baseline) sorted(sort string, o Objective) (float64, bool) {
 	return v, ok && !math.IsNaN(v)
 }
 
-// ahead reports whether t is listed before a baseline with the value v; one that is equal is.
+// ahead reports whether t is listed before a baseline with the value v; one that is equal is, in the
+// order of ranks.
 func ahead(t Trial, v float64, q Query, o Objective) bool {
 	kind, name, _ := strings.Cut(q.Sort, ":")
 	value, ok := t.Value, true

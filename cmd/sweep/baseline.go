@@ -36,7 +36,8 @@ type baselines struct {
 	err    error
 }
 
-// idle is how often as long as a piece of work it waits while trials train: it takes a tenth of one core then.
+// idle is how often as long as a piece of work it waits while trials train: it takes a tenth of one core then, but
+// for the moments of the small eigenvalue problem.
 const idle = 9
 
 // beginBaselines starts to compute the baselines that a study lacks. nil, on which finish does nothing, where its trials

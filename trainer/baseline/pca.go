@@ -3,7 +3,8 @@
 //
 // It promises the metrics of trials on the same images by the same kernels, and equal bits for equal images on the same
 // kernels. It works in pieces of mostly a few hundredths of a second (the small eigenvalue problem takes up to some
-// seconds) on the goroutine that calls it, so that whoever has more important things to do can hold it up.
+// seconds, and Gonum multiplies in it on all cores) on the goroutine that calls it, so that whoever has more important things
+// to do can hold it up.
 package baseline
 
 import (

@@ -75,8 +75,9 @@ const (
 )
 
 // network writes the graph of a part of c's network: pixels/255 in (N, C, H, W) to the latent code, (N, Latent), or this to
-// images of the same shape in [0, 1], or both. Weights come in our layout and leave in ONNX's: kernels (out, in, y, x), transposed kernels
-// (in, out, y, x), and dense layers on a map flattened as (channel, y, x), where ours is (y, x, channel).
+// images of the same shape in [0, 1], or both; of a network on labels to its logits, (N, Classes) or (N, Classes, H, W).
+// Weights come in our layout and leave in ONNX's: kernels (out, in, y, x), transposed kernels (in, out, y, x), and dense
+// layers on a map flattened as (channel, y, x), where ours is (y, x, channel).
 func network(c model.Config, weights []trainer.Tensor, part string) (graph, error) {
 	if err := checkTensors(weights, c, "weights"); err != nil {
 		return graph{}, err
@@ -406,8 +407,8 @@ func columnsToNCHW(h, w, c int) denseOrder {
 }
 
 // ONNX writes a network as two models (IR version 8, opset 17): the autoencoder, input "input" float32 (N, C, H, W) of
-// pixels/255 to output "output" of the same shape in [0, 1]; and its encoder, the same input to output "latent"
-// (N, Latent). N is free. Padding, cropping and the change of range are inside. It fails when the weights are not those
+// pixels/255 to output "output" of the same shape in [0, 1], or to the logits of a network on labels; and its encoder, the
+// same input to output "latent" (N, Latent). N is free. Padding, cropping and the change of range are inside. It fails when the weights are not those
 // of c's network.
 func ONNX(c model.Config, weights []trainer.Tensor) (autoencoder, encoder []byte, err error) {
 	g, err := network(c, weights, wholePart)

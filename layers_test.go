@@ -24,10 +24,14 @@ var allowed = map[string][]string{
 	"trainer":         {"study", "trainer/dataset", "trainer/kernel", "trainer/model"},
 	"trainer/dataset": {"study"},
 	"trainer/kernel":  {},
-	"trainer/op":      {"trainer/kernel"},
-	"trainer/model":   {"study", "trainer/kernel", "trainer/op"},
-	"trainer/plan":    {"trainer/kernel", "trainer/model", "trainer/op"},
-	"trainer/cpu":     {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model", "trainer/plan"},
+	"trainer/device":  {},
+	// The kernels of a GPU as launches over tables; what runs them is a device.
+	"trainer/kernel/cuda": {"trainer/kernel"},
+	"trainer/gpu":         {"study", "trainer", "trainer/dataset", "trainer/device", "trainer/kernel", "trainer/kernel/cuda", "trainer/model", "trainer/plan"},
+	"trainer/op":          {"trainer/kernel"},
+	"trainer/model":       {"study", "trainer/kernel", "trainer/op"},
+	"trainer/plan":        {"trainer/kernel", "trainer/model", "trainer/op"},
+	"trainer/cpu":         {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model", "trainer/plan"},
 	// The figures that trials are held against: numerics on data sets by the kernels, no engine.
 	"trainer/baseline":   {"study", "trainer", "trainer/dataset", "trainer/kernel"},
 	"trainer/checkpoint": {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model"},
@@ -39,6 +43,7 @@ var allowed = map[string][]string{
 	"cmd/sweep": {
 		"study", "study/spec", "study/sampler", "study/pruner", "storage", "templates/chart", "cmd/web/server",
 		"trainer", "trainer/baseline", "trainer/dataset", "trainer/kernel", "trainer/cpu", "trainer/checkpoint", "trainer/model",
+		"trainer/device", "trainer/gpu",
 	},
 }
 

@@ -1,0 +1,3 @@
+package cuda
+
+func conv(Step) []Launch { return nil }

@@ -1,0 +1,3 @@
+package cuda
+
+func drop(Step) []Launch { return nil }

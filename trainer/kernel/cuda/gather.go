@@ -1,0 +1,3 @@
+package cuda
+
+func gather(Step) []Launch { return nil }

@@ -1,0 +1,64 @@
+// The host compiler's side of sweep.cuh: the kernels as functions that the driver stand-in for tests runs, a thread of a
+// block being a fiber and blocks running one after another.
+#pragma once
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define __device__
+#define __global__
+// SHARED takes the array from the block's memory, which the stand-in fills with NaN before a block: what no thread wrote is
+// found. Every thread comes to the same declarations in the same order, and so finds the same arrays.
+#define SHARED(type, name, count) type *name = (type *)host_shared(sizeof(type) * (count))
+#define DYNAMIC_SHARED(type, name) type *name = (type *)host_dynamic
+
+struct Index {
+  unsigned x, y, z;
+};
+extern Index host_thread, host_block;
+extern int host_threads;      // of a block
+extern void *host_dynamic;    // dynamic shared memory
+void *host_shared(long bytes);
+extern "C" void host_sync();  // every thread of the block comes here before any goes on
+
+#define threadIdx host_thread
+#define blockIdx host_block
+#define BLOCK host_threads
+#define __syncthreads() host_sync()
+
+// HostKernel enters a kernel into the stand-in's table before main begins.
+struct HostKernel {
+  HostKernel(const char *name, int threads, void (*run)(const void *));
+};
+
+#define SUFFIX2(name, p) name##_##p
+#define SUFFIX1(name, p) SUFFIX2(name, p)
+#define TEXT2(x) #x
+#define TEXT1(x) TEXT2(x)
+#if PRECISION == FP32
+#define SUFFIX fp32
+#elif PRECISION == TF32
+#define SUFFIX tf32
+#else
+#define SUFFIX bf16
+#endif
+#define KERNEL(name, threads) KERNEL_OF(name, threads, Task)
+#define KERNEL_OF(name, threads, type)                                                                             \
+  static void SUFFIX1(name, SUFFIX)(const type *);                                                                 \
+  static HostKernel SUFFIX1(host_##name, SUFFIX)(TEXT1(SUFFIX1(name, SUFFIX)), threads,                             \
+                                                 (void (*)(const void *))SUFFIX1(name, SUFFIX));                   \
+  static void SUFFIX1(name, SUFFIX)(const type *t)
+
+inline float bits_float(unsigned u) {
+  float f;
+  memcpy(&f, &u, 4);
+  return f;
+}
+inline unsigned float_bits(float f) {
+  unsigned u;
+  memcpy(&u, &f, 4);
+  return u;
+}
+inline float fma_(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline float sqrt_(float x) { return sqrtf(x); }
+inline double sqrt_(double x) { return sqrt(x); }

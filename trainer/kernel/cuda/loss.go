@@ -1,0 +1,3 @@
+package cuda
+
+func loss(Step) []Launch { return nil }

@@ -1,0 +1,3 @@
+package cuda
+
+func norm(Step) []Launch { return nil }

@@ -1,0 +1,3 @@
+package cuda
+
+func pooling(Step) []Launch { return nil }

@@ -1,0 +1,3 @@
+package cuda
+
+func round(Step) []Launch { return nil }

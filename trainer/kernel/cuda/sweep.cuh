@@ -64,6 +64,9 @@ struct Segment {
   int penalised;  // decay and penalties act on it
 };
 
+// Totals of a slot that begin sets to nothing, where its unit says so.
+enum { CLEAR_TRAIN = 1, CLEAR_VALIDATION = 2, CLEAR_FAILED = 4 };
+
 // Unit is what a slot does in one round: an optimiser step, or a batch of evaluation. The host writes it.
 struct Unit {
   const byte *pixels;  // a set of images, (images, h, w, c) bytes
@@ -72,7 +75,8 @@ struct Unit {
   float *w;            // the block of weights that it runs on
   int first, n;
   int train;           // 1: a step; its loss and gradient norm count for the epoch
-  word drop[2];        // key of the dropout of this step
+  int clear;           // what begin sets to nothing before: of CLEAR_TRAIN, CLEAR_VALIDATION, CLEAR_FAILED
+  word drop[5];        // of the dropout of this step: the key, and the counter's three upper words, as study.Key.Words
   // Of Adam: w = keep·w - rate·m / (root·sqrt(v) + epsilon); of SGD: m = momentum·m + g, w = keep·w - rate·m. keep is for
   // penalised weights; others keep 1.
   float rate, root, keep;

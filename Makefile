@@ -4,7 +4,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 TOOL      = $(GO) tool -modfile=tools.mod
 SOURCES   = $(shell git ls-files '*.go' | grep -v _templ.go)
 
-.PHONY: build gen fmt lint test race slow bench check clean
+.PHONY: build gen fmt lint test race slow bench check clean kernels ptxas
 
 build: ## bin/sweep
 	@mkdir -p bin
@@ -12,6 +12,12 @@ build: ## bin/sweep
 
 gen: ## *_templ.go out of *.templ
 	$(GO) tool templ generate
+
+kernels: ## trainer/kernel/cuda/ptx out of *.cu, what has changed (ALL=-all: everything); needs clang-16
+	$(GO) run ./tools/ptx $(ALL)
+
+ptxas: ## assembles that code with $SWEEP_PTXAS: no kernel may spill registers but those of tools/ptx/spills.txt
+	$(GO) run ./tools/ptx -assemble sm_80,sm_90
 
 fmt: ## format Go and templ sources
 	$(TOOL) gofumpt -w $(SOURCES)

@@ -28,10 +28,12 @@ var allowed = map[string][]string{
 	// The kernels of a GPU as launches over tables; what runs them is a device.
 	"trainer/kernel/cuda": {"trainer/kernel"},
 	"trainer/gpu":         {"study", "trainer", "trainer/dataset", "trainer/device", "trainer/kernel", "trainer/kernel/cuda", "trainer/model", "trainer/plan"},
-	"trainer/op":          {"trainer/kernel"},
-	"trainer/model":       {"study", "trainer/kernel", "trainer/op"},
-	"trainer/plan":        {"trainer/kernel", "trainer/model", "trainer/op"},
-	"trainer/cpu":         {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model", "trainer/plan"},
+	// The command that compiles them.
+	"tools/ptx":     {},
+	"trainer/op":    {"trainer/kernel"},
+	"trainer/model": {"study", "trainer/kernel", "trainer/op"},
+	"trainer/plan":  {"trainer/kernel", "trainer/model", "trainer/op"},
+	"trainer/cpu":   {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model", "trainer/plan"},
 	// The figures that trials are held against: numerics on data sets by the kernels, no engine.
 	"trainer/baseline":   {"study", "trainer", "trainer/dataset", "trainer/kernel"},
 	"trainer/checkpoint": {"study", "trainer", "trainer/dataset", "trainer/kernel", "trainer/model"},

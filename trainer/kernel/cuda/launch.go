@@ -30,6 +30,8 @@ type Step struct {
 	Pooled     bool // of a normalisation
 	Folded     bool // of a linear map
 
+	CropH, CropW int // of loss and evaluate: sides of the image proper
+
 	// What is greatest among the slots that a launch is to serve.
 	MaxLatent, MaxBatch int
 	MaxTrained          int // floats of the trained part of a block

@@ -119,6 +119,7 @@ struct Slot {
 // IMAGE_SUMS are the sums of one image: se, ae, ssim, within; and the two that the loss is of, which differ from se and ssim
 // where an output without an activation leaves 0 … 1.
 enum { IMAGE_SE, IMAGE_AE, IMAGE_SSIM, IMAGE_WITHIN, IMAGE_LOSS_SE, IMAGE_LOSS_AE, IMAGE_LOSS_SSIM, IMAGE_SUMS };
+#define STATS_BYTES(c) (32 * (c))  // of each image of a normalisation's stats, of c channels: see norm.cu
 #define SPAN 4096  // floats of a block of gradients that one block of threads takes
 
 // Lists are the pieces of work of one kind of unit: begin copies those of the round here.
@@ -145,6 +146,10 @@ struct Task {
   // bias in folded, NONE where they are not folded.
   int norm, scale, shift, mean, var, stats, input, fold, fold_bias;
   word stream;          // of a dropout: the first block of its bits, as model.DropBlock gives it
+  // Of loss, evaluate and settle: the sides of the image proper, whose channels are s.c; what of src and ref lies right of
+  // it and below is padding. act of loss is an activation whose output src is, and by whose slope the gradient is multiplied
+  // too: the step act.grad that follows it in the plan is then left out. IDENTITY: none is.
+  int crop_h, crop_w;
 };
 
 // What begin reads: the units of all rounds of an advance. It is Task-like: its own kind of argument.

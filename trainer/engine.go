@@ -38,7 +38,11 @@ type Config struct {
 // Engine does the arithmetic of training on one device. A unit is one optimiser step or one validation batch; an epoch
 // is its steps, then its validation. An engine sums and never judges.
 //
-// An engine is used by one goroutine at a time.
+// Methods that name different slots may be called at the same time as each other and as Advance; for one slot one call at
+// a time, and a slot that is neither empty nor halted is Advance's while that runs. Close comes when all others are over.
+//
+// An error that wraps [ErrDevice], of whichever method, says that the engine is lost with all its trials; what is left to
+// do with it is Close.
 type Engine interface {
 	// Device names the device as `sweep devices` does: "cpu:0".
 	Device() string

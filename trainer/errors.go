@@ -7,3 +7,7 @@ var ErrNaN = errors.New("training has left the finite numbers")
 
 // ErrMemory is a trial's error when it needs more memory than there is.
 var ErrMemory = errors.New("there is not enough memory")
+
+// ErrDevice is what an engine's errors wrap when its device, or the context that it has there, is lost with all its
+// trials: every further call fails likewise, and only another engine can go on from their checkpoints.
+var ErrDevice = errors.New("the device is lost")

@@ -75,6 +75,7 @@ struct Unit {
   float *w;            // the block of weights that it runs on
   int first, n;
   int train;           // 1: a step; its loss and gradient norm count for the epoch
+  int last;            // 1: the last one of the epoch, after which weights and second moments must be finite
   int clear;           // what begin sets to nothing before: of CLEAR_TRAIN, CLEAR_VALIDATION, CLEAR_FAILED
   word drop[5];        // of the dropout of this step: the key, and the counter's three upper words, as study.Key.Words
   // Of Adam: w = keep·w - rate·m / (root·sqrt(v) + epsilon); of SGD: m = momentum·m + g, w = keep·w - rate·m. keep is for
@@ -110,7 +111,9 @@ struct Slot {
   Unit unit;
 
   float scale;             // what the gradient is multiplied by this step, for clip
-  int failed;              // 1: a loss or norm was not finite since the epoch began; totals stay as they were before
+  // Not 0: what was not finite since the epoch began: 1 a step's loss or norm, 2 a validation's loss, 3 the weights at its
+  // end. Totals then stay as they were before.
+  int failed;
   int steps;               // of the epoch
   double norms;            // sum of the gradients' norms in this epoch
   Sums train, validation;  // of this epoch; of an evaluation outside of training, validation
@@ -142,6 +145,7 @@ struct Task {
   int dst, src, ref, arg;  // values
   int w, b;                // weights: a linear map's weight and bias
   Shape d, s, r;           // of dst, src, ref
+  Shape image;             // an image proper: dst of gather has zeros right and below of it, a loss looks at nothing else
   // A normalisation: weights, and values (stats; input of its gradient). fold is where a linear map finds its weights and its
   // bias in folded, NONE where they are not folded.
   int norm, scale, shift, mean, var, stats, input, fold, fold_bias;

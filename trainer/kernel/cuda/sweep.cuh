@@ -145,13 +145,12 @@ struct Task {
   int dst, src, ref, arg;  // values
   int w, b;                // weights: a linear map's weight and bias
   Shape d, s, r;           // of dst, src, ref
-  Shape image;             // an image proper: dst of gather has zeros right and below of it, a loss looks at nothing else
   // A normalisation: weights, and values (stats; input of its gradient). fold is where a linear map finds its weights and its
   // bias in folded, NONE where they are not folded.
   int norm, scale, shift, mean, var, stats, input, fold, fold_bias;
   word stream;          // of a dropout: the first block of its bits, as model.DropBlock gives it
   // Of loss, evaluate and settle: the sides of the image proper, whose channels are s.c; what of src and ref lies right of
-  // it and below is padding. act of loss is an activation whose output src is, and by whose slope the gradient is multiplied
+  // it and below is padding. Of gather: those of the images in the set; dst is padded to its sides with zeros. act of loss is an activation whose output src is, and by whose slope the gradient is multiplied
   // too: the step act.grad that follows it in the plan is then left out. IDENTITY: none is.
   int crop_h, crop_w;
 };

@@ -89,10 +89,12 @@ type (
 		Lists, Slots, Values, Offsets, Splits, Rates      Address
 		NValues, NWeights, Act, Side                      int32
 		Dst, Src, Ref, Arg, W, B                          int32
-		D, S, R, Image                                    Size
+		D, S, R                                           Size
 		Norm, Scale, Shift, Mean, Var, Stats, Input, Fold int32
 		FoldBias                                          int32
 		Stream                                            uint32
+		CropH, CropW                                      int32
+		_                                                 int32
 	}
 
 	// Rounds is what begin reads.

@@ -21,6 +21,8 @@ func cName(goName string) string {
 		return strings.ToLower(goName)
 	case "FoldBias":
 		return "fold_bias"
+	case "CropH", "CropW":
+		return "crop_" + strings.ToLower(goName[4:])
 	}
 	return strings.ToLower(goName[:1]) + goName[1:]
 }
@@ -59,7 +61,7 @@ func TestTables(t *testing.T) {
 	}
 	say("Slot's written part", "offsetof(Slot, scale)", SlotWritten)
 	for name, value := range map[string]int{
-		"CLEAR_TRAIN": ClearTrain, "CLEAR_VALIDATION": ClearValidation, "CLEAR_FAILED": ClearFailed,
+		"STATS_BYTES(7)": StatsBytes(7), "CLEAR_TRAIN": ClearTrain, "CLEAR_VALIDATION": ClearValidation, "CLEAR_FAILED": ClearFailed,
 		"TILE": Tile, "NONE": None, "LATENT": Latent, "IMAGE_SUMS": ImageSums, "SPAN": Span, "ADAM": Adam, "SGD": SGD,
 	} {
 		say(name, name, value)

@@ -136,21 +136,22 @@ func (c *compiler) finish() error {
 			return fmt.Errorf("plan %s: convolutions read it before and after it is reshaped", f.Name)
 		}
 	}
-	c.p.Floats = allocate(c.places, false)
-	c.p.Bytes = allocate(c.places, true)
+	c.p.Floats = allocate(c.places, 16, func(p place) bool { return !p.bytes })
+	c.p.Bytes = allocate(c.places, 16, func(p place) bool { return p.bytes })
 	for i := range c.p.Values {
 		v, p := &c.p.Values[i], c.places[c.place[i]]
-		v.Offset, v.First, v.Last = p.offset, p.first, p.last
+		v.Offset, v.First, v.Last, v.Place = p.offset, p.first, p.last, c.place[i]
 	}
 	return nil
 }
 
-// allocate gives every place of floats (or of bytes) an offset, so that no two that are needed at the same time overlap:
-// the largest first, each as low as it fits. It returns the size of the arena.
-func allocate(places []place, bytes bool) int {
+// allocate gives every place of those wanted an offset, a multiple of unit, so that no two that are needed at the same time
+// overlap: the largest first, each as low as it fits. It returns the size of the arena.
+func allocate(places []place, unit int, wanted func(place) bool) int {
+	align := func(n int) int { return (n + unit - 1) / unit * unit }
 	var order []int
 	for i, p := range places {
-		if p.bytes == bytes && p.last != None {
+		if wanted(p) && p.last != None {
 			order = append(order, i)
 		}
 	}
@@ -172,4 +173,27 @@ func allocate(places []place, bytes bool) int {
 		total = max(total, p.offset+align(p.floats))
 	}
 	return total
+}
+
+// Lay finds another arena for the values of p than its own: size says what each takes, and unit what the offset of each is
+// a multiple of. Values of one place have one offset; those that are needed at the same time do not overlap. Values that
+// no step uses have the offset [None].
+func (p *Program) Lay(unit int, size func(value int) int) (offsets []int, total int) {
+	var places []place
+	for i, v := range p.Values {
+		for v.Place >= len(places) {
+			places = append(places, place{last: None})
+		}
+		q := &places[v.Place]
+		q.first, q.last, q.floats = v.First, v.Last, max(q.floats, size(i))
+	}
+	total = allocate(places, unit, func(place) bool { return true })
+	for _, v := range p.Values {
+		offset := places[v.Place].offset
+		if v.Last == None {
+			offset = None
+		}
+		offsets = append(offsets, offset)
+	}
+	return offsets, total
 }

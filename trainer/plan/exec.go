@@ -88,57 +88,109 @@ type Batch struct {
 // program's Layout; g may be nil in a forward plan. A training plan writes the buffers among the weights. The sums are
 // those of [kernel.Sums]. Nothing is allocated once the arena has grown.
 func (e *Exec) Run(w, g []float32, b Batch) (kernel.Sums, error) {
-	pixels, images := b.Pixels, b.Images
-	n, c := len(images), &e.p.Config
-	size := c.Height * c.Width * c.Channels
-	switch {
-	case n > e.p.Batch:
-		return kernel.Sums{}, fmt.Errorf("run %d images: the plan is for at most %d", n, e.p.Batch)
-	case b.Mirrored != nil && len(b.Mirrored) != n:
-		return kernel.Sums{}, fmt.Errorf("run %d images: %d are said to be mirrored or not", n, len(b.Mirrored))
-	case len(pixels)%size != 0:
-		return kernel.Sums{}, fmt.Errorf("run images: %d bytes are no set of images of %dx%dx%d", len(pixels), c.Height, c.Width, c.Channels)
+	if err := e.check(b); err != nil {
+		return kernel.Sums{}, err
 	}
-	if want := len(pixels) / size * e.p.Labels; len(b.Labels) != want && want > 0 {
-		return kernel.Sums{}, fmt.Errorf("run images: the set has %d labels, the network needs %d", len(b.Labels), want)
-	}
-	for _, i := range images {
-		if i < 0 || i >= len(pixels)/size {
-			return kernel.Sums{}, fmt.Errorf("run image %d: the set has %d", i, len(pixels)/size)
-		}
-	}
+	n := len(b.Images)
 	var sums kernel.Sums
 	var kl float64
 	for i := range e.p.Steps {
-		s := &e.p.Steps[i]
-		switch s.Kind {
-		case Gather:
-			e.k.Gather(e.m(s.Dst, n), pixels, c.Height, c.Width, images)
-			if b.Mirrored != nil {
-				e.k.Mirror(e.m(s.Dst, n), c.Width, b.Mirrored)
-			}
-		case DropMask:
-			e.dropMask(s, b)
-		case Corrupt:
-			e.corrupt(s, b)
-		case Normal:
-			e.normal(s, b)
+		switch s := &e.p.Steps[i]; s.Kind {
 		case KL:
 			kl = kernel.KL(e.vector(s.Src, n), e.vector(s.Ref, n))
-		case Loss:
-			sums = e.k.Loss(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
-		case Evaluate:
-			sums = e.k.Evaluate(e.ws, e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
-		case Entropy:
-			sums = e.entropy(s, &b)
+		case Loss, Evaluate, Entropy:
+			sums = e.compare(s, &b)
 		default:
-			e.step(s, n, w, g)
+			e.run(s, w, g, b)
 		}
 	}
 	if n > 0 {
 		sums.KL, sums.Loss = kl, sums.Loss+e.p.KLWeight*kl/float64(n)
 	}
 	return sums, nil
+}
+
+// RunStep runs step i alone, on what lies in the arena: a batch of len(b.Images) images. The sums are those of a step that
+// compares, without a divergence.
+func (e *Exec) RunStep(i int, w, g []float32, b Batch) (kernel.Sums, error) {
+	if err := e.check(b); err != nil {
+		return kernel.Sums{}, err
+	}
+	switch s := &e.p.Steps[i]; s.Kind {
+	case KL:
+		n := len(b.Images)
+		return kernel.Sums{Images: n, KL: kernel.KL(e.vector(s.Src, n), e.vector(s.Ref, n))}, nil
+	case Loss, Evaluate, Entropy:
+		return e.compare(s, &b), nil
+	default:
+		e.run(s, w, g, b)
+	}
+	return kernel.Sums{}, nil
+}
+
+// Value is the first n images of a value that is no bytes, where it lies in the arena.
+func (e *Exec) Value(v, n int) kernel.Map { return e.m(v, n) }
+
+// Bytes are the first n images of a value of bytes, where they lie in the arena.
+func (e *Exec) Bytes(v, n int) []byte {
+	size := e.p.Values[v]
+	return e.args[v][:n*size.H*size.W*size.C]
+}
+
+// check reports a batch that the program is not for.
+func (e *Exec) check(b Batch) error {
+	pixels, images := b.Pixels, b.Images
+	n, c := len(images), &e.p.Config
+	size := c.Height * c.Width * c.Channels
+	switch {
+	case n > e.p.Batch:
+		return fmt.Errorf("run %d images: the plan is for at most %d", n, e.p.Batch)
+	case b.Mirrored != nil && len(b.Mirrored) != n:
+		return fmt.Errorf("run %d images: %d are said to be mirrored or not", n, len(b.Mirrored))
+	case len(pixels)%size != 0:
+		return fmt.Errorf("run images: %d bytes are no set of images of %dx%dx%d", len(pixels), c.Height, c.Width, c.Channels)
+	}
+	if want := len(pixels) / size * e.p.Labels; len(b.Labels) != want && want > 0 {
+		return fmt.Errorf("run images: the set has %d labels, the network needs %d", len(b.Labels), want)
+	}
+	for _, i := range images {
+		if i < 0 || i >= len(pixels)/size {
+			return fmt.Errorf("run image %d: the set has %d", i, len(pixels)/size)
+		}
+	}
+	return nil
+}
+
+// compare runs a step that makes sums.
+func (e *Exec) compare(s *Step, b *Batch) kernel.Sums {
+	n := len(b.Images)
+	switch s.Kind {
+	case Loss:
+		return e.k.Loss(e.ws, e.m(s.Dst, n), e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
+	case Evaluate:
+		return e.k.Evaluate(e.ws, e.m(s.Src, n), e.m(s.Ref, n), e.p.Loss)
+	}
+	return e.entropy(s, b)
+}
+
+// run runs a step that makes no sums.
+func (e *Exec) run(s *Step, w, g []float32, b Batch) {
+	n, c := len(b.Images), &e.p.Config
+	switch s.Kind {
+	case Gather:
+		e.k.Gather(e.m(s.Dst, n), b.Pixels, c.Height, c.Width, b.Images)
+		if b.Mirrored != nil {
+			e.k.Mirror(e.m(s.Dst, n), c.Width, b.Mirrored)
+		}
+	case DropMask:
+		e.dropMask(s, b)
+	case Corrupt:
+		e.corrupt(s, b)
+	case Normal:
+		e.normal(s, b)
+	default:
+		e.step(s, n, w, g)
+	}
 }
 
 // Decode turns n codes (n, Latent) into outputs, which [Exec.Output] gives, by a program of [Decode] and weights w.

@@ -86,7 +86,8 @@ type Value struct {
 	Threshold    uint16 // of the bits of a dropout: see [kernel.DropThreshold]
 	Stream       uint32 // that they are drawn from: see [model.DropKey]
 	Offset       int    // of the first float (byte) in the arena, a multiple of 16
-	First, Last  int    // steps that write and that last read it
+	First, Last  int    // steps that write and that last read it, or another value of its place
+	Place        int    // values of one place share memory: they are one value, of which steps make the next in place
 }
 
 // size is the number of floats (bytes) that n images need.

@@ -1,6 +1,6 @@
 // Dropout: the bits that say which values a step keeps, and the values and gradients under them.
 #include "math.cuh"
-#include "vector.cuh"
+#include "tile.cuh"
 
 #define THREADS 256
 
@@ -22,7 +22,7 @@ KERNEL(drop_mask, THREADS) {
     four = 0;
     for (int j = 0; j < 4 && i + j < count; j++) {
       Bits b = philox(t->stream + (word)(first + i + j), s->unit.drop + 2, s->unit.drop);
-      for (int k = 0; k < 8; k++) {
+      UNROLL for (int k = 0; k < 8; k++) {
         word bits = b.w[k / 2] >> (16 * (k % 2)) & 0xffff;
         if (bits >= threshold) four |= 1u << (8 * j + k);
       }
@@ -52,17 +52,13 @@ KERNEL(drop, THREADS) {
     int row = i / wide, x = i - row * wide;
     const byte *bits = bytes(t, p.slot, t->arg) + ((long long)p.tile * TILE * t->d.h + row) * stride;
     keep = 0;
-    for (int j = 0; j < 4 && i + j < count; j++) {
-      keep |= (word)(bits[x / 8] >> (x % 8) & 1) << j;
+    UNROLL for (int j = 0; j < 4; j++) {
+      if (i + j < count) keep |= (word)(bits[x / 8] >> (x % 8) & 1) << j;
       if (++x == wide) x = 0, bits += stride;
     }
   }
   float scale = 65536.0f / (65536 - threshold);  // as rounded from the double that kernel.DropScale divides
-  if (i + 4 <= count) {
-    vec4 v = load4(src, i);
-    for (int j = 0; j < 4; j++) v[j] = keep >> j & 1 ? v[j] * scale : 0;
-    store4(dst, i, v);
-    return;
-  }
-  for (int j = 0; i + j < count; j++) store(dst, i + j, keep >> j & 1 ? load(src, i + j) * scale : 0);
+  Quad v = numbers(up_to_four(src + i, count - i, true));
+  UNROLL for (int j = 0; j < 4; j++) v[j] = keep >> j & 1 ? v[j] * scale : 0;
+  put_up_to_four(dst + i, v, count - i, true);
 }

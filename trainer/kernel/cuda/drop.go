@@ -1,3 +1,10 @@
 package cuda
 
-func drop(Step) []Launch { return nil }
+// drop takes four values a thread, and four bytes of bits. S of drop.mask is the shape of the values that its bits are for.
+func drop(s Step) []Launch {
+	if s.Kind == "drop" {
+		return perTile("drop", "drop", s, s.D)
+	}
+	bits := Shape{H: s.S.H, W: 1, C: (s.S.W*s.Channels(s.S.C) + 7) / 8}
+	return perTile("drop", "drop_mask", s, bits)
+}

@@ -1,5 +1,5 @@
 // The images of a unit, out of a set of bytes.
-#include "vector.cuh"
+#include "tile.cuh"
 
 #define THREADS 256
 
@@ -19,31 +19,21 @@ KERNEL(gather, THREADS) {
   const Unit *u = &s->unit;
   int count;
   value_t *dst = tile_of(t, p, t->dst, t->d, &count);
-  int h = t->image.h, w = t->image.w, c = t->d.c, wide = t->d.w, high = t->d.h;
+  int h = t->crop_h, w = t->crop_w, c = t->d.c, wide = t->d.w, high = t->d.h;
   int i = (blockIdx.x * THREADS + threadIdx.x) * 4;
   if (i >= count) return;
   int pixel = i / c, k = i - pixel * c, row = pixel / wide, x = pixel - row * wide, n = row / high, y = row - n * high;
-  vec4 v = {0, 0, 0, 0};
-  const byte *from = 0;
-  bool flip = false;
-  for (int j = 0; j < 4 && i + j < count; j++) {
-    if (from == 0) {
+  Quad v = zero_quad();
+  UNROLL for (int j = 0; j < 4; j++) {
+    if (i + j < count && y < h && x < w) {
       int image = u->order[u->first + p.tile * TILE + n];
-      from = u->pixels + (long long)image * h * w * c;
-      flip = u->flips != 0 && u->flips[image] == 1;
+      bool flip = u->flips != 0 && u->flips[image] == 1;
+      v[j] = pixel_value(u->pixels[(((long long)image * h + y) * w + (flip ? w - 1 - x : x)) * c + k]);
     }
-    if (y < h && x < w) v[j] = pixel_value(from[(y * w + (flip ? w - 1 - x : x)) * c + k]);
     // The next value's channel, column, row and image.
-    if (++k < c) continue;
-    k = 0;
-    if (++x < wide) continue;
-    x = 0;
-    if (++y < high) continue;
-    y = 0, n++, from = 0;
+    if (++k == c) k = 0, x++;
+    if (x == wide) x = 0, y++;
+    if (y == high) y = 0, n++;
   }
-  if (i + 4 <= count) {
-    store4(dst, i, v);
-    return;
-  }
-  for (int j = 0; i + j < count; j++) store(dst, i + j, v[j]);
+  put_up_to_four(dst + i, v, count - i, true);
 }

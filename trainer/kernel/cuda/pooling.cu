@@ -1,6 +1,6 @@
 // Pooling by the largest of 2x2, its reverse, and their gradients. arg holds, for each pooled value, which of the four it is:
 // 2·row + column. A thread takes four channels of a pooled pixel where their number allows it, else one.
-#include "vector.cuh"
+#include "tile.cuh"
 
 #define THREADS 256
 
@@ -12,7 +12,7 @@ struct Pooled {
 
 // pooled is where group i of V values of a tile of pooled images lies; shape is theirs.
 template <int V>
-__device__ inline Pooled pooled(int i, Shape shape) {
+__device__ INLINE Pooled pooled(int i, Shape shape) {
   int at = i * V, pixel = at / shape.c, c = at - pixel * shape.c;
   int row = pixel / shape.w, x = pixel - row * shape.w;  // rows of all images: an image has an even number of them before
   int wide = 2 * shape.w * shape.c;
@@ -21,25 +21,25 @@ __device__ inline Pooled pooled(int i, Shape shape) {
 }
 
 // over calls f for its thread's group of a tile of images pooled to this shape: with four values, or with one.
-template <class Four, class One>
-__device__ inline void over(int count, Shape shape, Four four, One one) {
+template <class Wide, class Single>
+__device__ INLINE void over(int count, Shape shape, Wide wide, Single single) {
   int i = blockIdx.x * THREADS + threadIdx.x;
   if (shape.c % 4 == 0) {
-    if (4 * i < count) four(pooled<4>(i, shape));
+    if (4 * i < count) wide(pooled<4>(i, shape));
     return;
   }
   // The grid has a thread for four values: those of a block are the block's own.
-  for (int j = 0; j < 4; j++) {
+  UNROLL for (int j = 0; j < 4; j++) {
     int at = (blockIdx.x * 4 + j) * THREADS + threadIdx.x;
-    if (at < count) one(pooled<1>(at, shape));
+    if (at < count) single(pooled<1>(at, shape));
   }
 }
 
 // beats tells whether v takes the place of best: NaN beats every number and is never beaten; the first of equals stays.
-__device__ inline bool beats(float v, float best) { return best == best && (v > best || v != v); }
+__device__ INLINE bool beats(float v, float best) { return best == best && (v > best || v != v); }
 
 // tile_bytes is where a tile of the bytes arg begins, one for each value of this shape.
-__device__ inline byte *tile_bytes(const Task *t, Work p, Shape shape) {
+__device__ INLINE byte *tile_bytes(const Task *t, Work p, Shape shape) {
   return bytes(t, p.slot, t->arg) + (long long)p.tile * TILE * shape.h * shape.w * shape.c;
 }
 
@@ -56,21 +56,21 @@ KERNEL(pool, THREADS) {
   over(
       count, t->d,
       [&](Pooled q) {
-        vec4 best = load4(src, q.place[0]);
+        Quad best = numbers(four(src + q.place[0]));
         byte4 at = {0, 0, 0, 0};
-        for (int j = 1; j < 4; j++) {
-          vec4 v = load4(src, q.place[j]);
-          for (int k = 0; k < 4; k++) {
+        UNROLL for (int j = 1; j < 4; j++) {
+          Quad v = numbers(four(src + q.place[j]));
+          UNROLL for (int k = 0; k < 4; k++) {
             if (beats(v[k], best[k])) best[k] = v[k], at[k] = (byte)j;
           }
         }
-        store4(dst, q.at, best);
+        put_four(dst + q.at, best);
         *(byte4 *)(arg + q.at) = at;
       },
       [&](Pooled q) {
         float best = load(src, q.place[0]);
         byte at = 0;
-        for (int j = 1; j < 4; j++) {
+        UNROLL for (int j = 1; j < 4; j++) {
           float v = load(src, q.place[j]);
           if (beats(v, best)) best = v, at = (byte)j;
         }
@@ -90,17 +90,17 @@ KERNEL(unpool, THREADS) {
   over(
       count, t->s,
       [&](Pooled q) {
-        vec4 v = load4(src, q.at);
+        Quad v = numbers(four(src + q.at));
         byte4 at = *(const byte4 *)(arg + q.at);
-        for (int j = 0; j < 4; j++) {
-          vec4 part;
-          for (int k = 0; k < 4; k++) part[k] = at[k] == j ? v[k] : 0;
-          store4(dst, q.place[j], part);
+        UNROLL for (int j = 0; j < 4; j++) {
+          Quad part;
+          UNROLL for (int k = 0; k < 4; k++) part[k] = at[k] == j ? v[k] : 0;
+          put_four(dst + q.place[j], part);
         }
       },
       [&](Pooled q) {
         float v = load(src, q.at);
-        for (int j = 0; j < 4; j++) store(dst, q.place[j], arg[q.at] == j ? v : 0);
+        UNROLL for (int j = 0; j < 4; j++) store(dst, q.place[j], arg[q.at] == j ? v : 0);
       });
 }
 
@@ -116,16 +116,16 @@ KERNEL(unpool_grad, THREADS) {
       count, t->d,
       [&](Pooled q) {
         byte4 at = *(const byte4 *)(arg + q.at);
-        vec4 v = load4(src, q.place[0]);
-        for (int j = 1; j < 4; j++) {
-          vec4 w = load4(src, q.place[j]);
-          for (int k = 0; k < 4; k++) v[k] = at[k] == j ? w[k] : v[k];
+        Quad v = numbers(four(src + q.place[0]));
+        UNROLL for (int j = 1; j < 4; j++) {
+          Quad w = numbers(four(src + q.place[j]));
+          UNROLL for (int k = 0; k < 4; k++) v[k] = at[k] == j ? w[k] : v[k];
         }
-        store4(dst, q.at, v);
+        put_four(dst + q.at, v);
       },
       [&](Pooled q) {
         float v = load(src, q.place[0]);
-        for (int j = 1; j < 4; j++) {
+        UNROLL for (int j = 1; j < 4; j++) {
           float w = load(src, q.place[j]);
           v = arg[q.at] == j ? w : v;
         }

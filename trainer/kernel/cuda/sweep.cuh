@@ -57,15 +57,20 @@ struct Shape {
   int h, w, c;
 };
 
-// Segment is a run of a block of weights that is treated alike, from … to-1.
+// Segment is a run of a block of weights that is treated alike, from … to-1, both multiples of 4. What lies in it between
+// arrays is 0 in all blocks and in the partial sums, and stays so.
 struct Segment {
   int from, to;
-  int split;      // offset in the partial sums of the gradient, one set a tile; NONE: the gradient is whole
+  int split;      // offset in the partial sums of the gradient, one set a tile, a multiple of 4; NONE: the gradient is whole
   int penalised;  // decay and penalties act on it
 };
 
 // Totals of a slot that begin sets to nothing, where its unit says so.
 enum { CLEAR_TRAIN = 1, CLEAR_VALIDATION = 2, CLEAR_FAILED = 4 };
+
+// Purposes of a unit: a step of training, a validation of its epoch, and an evaluation outside of training, whose sums count
+// whether they are finite or not.
+enum { VALIDATE, STEP, MEASURE };
 
 // Unit is what a slot does in one round: an optimiser step, or a batch of evaluation. The host writes it.
 struct Unit {
@@ -74,8 +79,8 @@ struct Unit {
   const byte *flips;   // by image: 1 turns it left to right; null: none is turned
   float *w;            // the block of weights that it runs on
   int first, n;
-  int train;           // 1: a step; its loss and gradient norm count for the epoch
-  int last;            // 1: the last one of the epoch, after which weights and second moments must be finite
+  int train;           // what it is for: VALIDATE, STEP or MEASURE
+  int last;            // 1: the last validation of an epoch, after which weights and second moments must be finite
   int clear;           // what begin sets to nothing before: of CLEAR_TRAIN, CLEAR_VALIDATION, CLEAR_FAILED
   word drop[5];        // of the dropout of this step: the key, and the counter's three upper words, as study.Key.Words
   // Of Adam: w = keep·w - rate·m / (root·sqrt(v) + epsilon); of SGD: m = momentum·m + g, w = keep·w - rate·m. keep is for
@@ -90,16 +95,19 @@ struct Sums {
   long long within, values, images;
 };
 
+// What was not finite in a slot since its epoch began: a step's loss or norm, a validation's loss, the weights at its end.
+enum { FAILED_STEP = 1, FAILED_VALIDATION, FAILED_WEIGHTS };
+
 // Slot is a trial. The host writes it when a trial is loaded; begin puts the unit in, the kernels what is below it.
 struct Slot {
   float *g, *m, *v;        // blocks laid out as the weights: gradients, moments
-  float *partial;          // partial sums of split gradients: tile t's begin at partial + t·stride
+  float *partial;          // partial sums of split gradients: tile t's begin at partial + t·stride, stride a multiple of 4
   float *folded;           // weights that normalisations are folded into
   const Segment *segments; // of the trained part, in order, without gaps
   double *image;           // (batch, IMAGE_SUMS): sums of each image of the unit
   double *square;          // sums of squares of the gradient, one of each SPAN floats
   int stride, nsegments;
-  int trained;             // floats of the trained part
+  int trained, total;      // floats of the trained part, and of a block
   int latent;
   int loss;                // kind
   int output;              // activation that the output's values are read by: IDENTITY, or TANH: (y+1)/2
@@ -107,14 +115,14 @@ struct Slot {
   float ssim_weight;
   float beta1, rest1, beta2, rest2, epsilon;  // of Adam; rest is 1-beta
   float momentum;          // of SGD
-  float l1, l2, clip;      // clip 0: any norm
+  float l1, l2;
+  double clip;             // the longest gradient that a step takes; 0: any
   Unit unit;
 
   float scale;             // what the gradient is multiplied by this step, for clip
-  // Not 0: what was not finite since the epoch began: 1 a step's loss or norm, 2 a validation's loss, 3 the weights at its
-  // end. Totals then stay as they were before.
-  int failed;
+  int failed;              // 0, or what was not finite since the epoch began: totals then stay as they were before
   int steps;               // of the epoch
+  int infinite;            // 1: a step of the epoch left a weight or a second moment that is not finite
   double norms;            // sum of the gradients' norms in this epoch
   Sums train, validation;  // of this epoch; of an evaluation outside of training, validation
 };
@@ -150,8 +158,9 @@ struct Task {
   int norm, scale, shift, mean, var, stats, input, fold, fold_bias;
   word stream;          // of a dropout: the first block of its bits, as model.DropBlock gives it
   // Of loss, evaluate and settle: the sides of the image proper, whose channels are s.c; what of src and ref lies right of
-  // it and below is padding. Of gather: those of the images in the set; dst is padded to its sides with zeros. act of loss is an activation whose output src is, and by whose slope the gradient is multiplied
-  // too: the step act.grad that follows it in the plan is then left out. IDENTITY: none is.
+  // it and below is padding. Of gather: those of the images in the set; dst is padded to its sides with zeros. act of loss is
+  // an activation whose output src is, and by whose slope the gradient is multiplied too: the step act.grad that follows it in
+  // the plan is then left out. IDENTITY: none is. Of drop.mask, s is the shape of the values that the bits are for.
   int crop_h, crop_w;
 };
 

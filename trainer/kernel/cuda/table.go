@@ -64,18 +64,17 @@ type (
 
 	// Slot is a trial. From Scale on the kernels write it.
 	Slot struct {
-		G, M, V, Partial, Folded, Segments, Image, Square                 Address
-		Stride, NSegments, Trained, Latent, Loss, Output, Optimizer       int32
-		SSIMWeight, Beta1, Rest1, Beta2, Rest2, Epsilon, Momentum, L1, L2 float32
-		Clip                                                              float32
-		_                                                                 int32
-		Unit                                                              Unit
+		G, M, V, Partial, Folded, Segments, Image, Square                  Address
+		Stride, NSegments, Trained, Total, Latent, Loss, Output, Optimizer int32
+		SSIMWeight, Beta1, Rest1, Beta2, Rest2, Epsilon, Momentum, L1, L2  float32
+		_                                                                  int32
+		Clip                                                               float64
+		Unit                                                               Unit
 
-		Scale             float32
-		Failed, Steps     int32
-		_                 int32
-		Norms             float64
-		Train, Validation Sums
+		Scale                   float32
+		Failed, Steps, Infinite int32
+		Norms                   float64
+		Train, Validation       Sums
 	}
 
 	// Lists are the pieces of work of one kind of unit.

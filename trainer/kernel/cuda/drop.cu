@@ -7,13 +7,13 @@
 // drop_row is how many bytes the bits of a row of an image take: each row starts a byte.
 __device__ inline int drop_row(Shape shape, const Slot *s) { return (shape.w * channels(shape.c, s) + 7) / 8; }
 
-// drop_mask: the bits dst of values of shape s, by the threshold and the stream of dst. A thread makes four bytes, each of
+// drop_mask: the bits dst of values of shape d, by the threshold and the stream of dst. A thread makes four bytes, each of
 // its own block of random bits: all ones where nothing is dropped.
 KERNEL(drop_mask, THREADS) {
   if (no_tile(t)) return;
   Work p = piece_tile(t);
   const Slot *s = t->slots + p.slot;
-  int size = t->s.h * drop_row(t->s, s), first = p.tile * TILE * size, count = images(s, p.tile) * size;
+  int size = t->d.h * drop_row(t->d, s), first = p.tile * TILE * size, count = images(s, p.tile) * size;
   word threshold = (word)t->rates[p.slot * t->nvalues + t->dst];
   byte *dst = bytes(t, p.slot, t->dst) + first;
   int i = (blockIdx.x * THREADS + threadIdx.x) * 4;

@@ -160,7 +160,7 @@ struct Task {
   // Of loss, evaluate and settle: the sides of the image proper, whose channels are s.c; what of src and ref lies right of
   // it and below is padding. Of gather: those of the images in the set; dst is padded to its sides with zeros. act of loss is
   // an activation whose output src is, and by whose slope the gradient is multiplied too: the step act.grad that follows it in
-  // the plan is then left out. IDENTITY: none is. Of drop.mask, s is the shape of the values that the bits are for.
+  // the plan is then left out. IDENTITY: none is. Of drop.mask, d is the shape of the values that the bits are for.
   int crop_h, crop_w;
 };
 

@@ -40,7 +40,7 @@ func (e *Engine) Device() string { return e.device }
 func (e *Engine) Slots() int { return 1 }
 
 // Kinds lists the steps of a plan and the optimisers.
-func (e *Engine) Kinds() []string { return append(plan.Kinds(), optimisers...) }
+func (e *Engine) Kinds() []string { return append(plan.Kinds(), trainer.Optimisers()...) }
 
 // Load builds and plans the network of c, with initial weights by its seed or those of st. The next Advance starts
 // epoch st.Epoch+1. An error names what to change and leaves the slot free; it wraps [trainer.ErrMemory] for a trial that
@@ -52,7 +52,7 @@ func (e *Engine) Load(slot int, c trainer.Config, st *trainer.State) error {
 	case e.slot != nil:
 		return errors.New("load slot 0: it holds a trial; clear it first")
 	}
-	if err := check(c); err != nil {
+	if err := trainer.CheckTraining(c); err != nil {
 		return fmt.Errorf("load a trial: %w", err)
 	}
 	if err := holdable(c.Config); err != nil {
@@ -163,7 +163,7 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 	if err != nil {
 		return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 	}
-	if err := fits(s.c.Config, "given", set); err != nil {
+	if err := trainer.SetFits(s.c.Config, "given", set); err != nil {
 		return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 	}
 	run := s.forward

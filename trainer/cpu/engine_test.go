@@ -379,7 +379,7 @@ func TestWrongUse(t *testing.T) {
 		{"epochs", func(c *trainer.Config) { c.Epochs = 0 }, "epochs 0"},
 		{"warm-up", func(c *trainer.Config) { c.WarmupEpochs = -1 }, "warmup_epochs -1"},
 		{"schedule", func(c *trainer.Config) { c.Schedule = "linear" }, `schedule "linear"`},
-		{"optimizer", func(c *trainer.Config) { c.Optimizer = "lion" }, `optimizer "lion" is not one that a core can run; use one of adam, adamw, sgd`},
+		{"optimizer", func(c *trainer.Config) { c.Optimizer = "lion" }, `optimizer "lion" is not known; use one of adam, adamw, sgd`},
 		{"flip", func(c *trainer.Config) { c.Flip = "vertical" }, `flip "vertical" is not one of none, horizontal`},
 		{"dropout", func(c *trainer.Config) { c.DropoutConv = 1 }, "dropout_conv 1 is not a share"},
 		{"dropout below", func(c *trainer.Config) { c.DropoutDense = math.NaN() }, "dropout_dense NaN is not a share"},

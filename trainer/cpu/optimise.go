@@ -6,9 +6,6 @@ import (
 	"sweep/trainer/plan"
 )
 
-// optimisers are the words of the parameter optimizer, which are also the kinds of step that a core can run.
-var optimisers = []string{"adam", "adamw", "sgd"}
-
 // optimiser makes the steps of a trial.
 type optimiser struct {
 	c      trainer.Config

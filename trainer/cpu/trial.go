@@ -149,7 +149,7 @@ func (t *trial) optimise(k kernel.Kernels) error {
 	}
 	t.step++
 	perEpoch := (len(t.order) + t.c.Batch - 1) / t.c.Batch
-	lr := learningRate(t.c, perEpoch, t.step)
+	lr := trainer.LearningRate(t.c, perEpoch, t.step)
 	t.optimiser.run(k, t.w, t.g, t.m, t.v, norm, lr, t.step)
 
 	t.at += len(images)

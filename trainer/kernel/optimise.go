@@ -90,6 +90,19 @@ func (s AdamStep) constants(w, g, m, v []float32) adamConstants {
 	}
 }
 
+// Numbers are those of a step that change from one to the next: w = keep·w - rate·m / (root·√v + Epsilon), the corrections
+// of the moments' bias being in rate and root.
+func (s AdamStep) Numbers() (rate, root, keep float32) {
+	c := s.constants(nil, nil, nil, nil)
+	return c.rate, c.root, c.keep
+}
+
+// Numbers are those of a step that change from one to the next: w = keep·w - rate·m.
+func (s SGDStep) Numbers() (rate, keep float32) {
+	c := s.constants(nil, nil, nil)
+	return c.rate, c.keep
+}
+
 // sgdConstants are the numbers of a step as the loops use them: m = momentum·m + g, w = keep·w - rate·m.
 type sgdConstants struct {
 	momentum, rate, keep float32

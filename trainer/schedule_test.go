@@ -1,4 +1,4 @@
-package cpu
+package trainer_test
 
 import (
 	"math"
@@ -37,7 +37,7 @@ func TestLearningRate(t *testing.T) {
 		{"step last quarter", "step", 0, 4, 31, 0.01},
 	} {
 		c := trainer.Config{LR: 1, WarmupEpochs: tt.warmup, Schedule: tt.schedule, Epochs: tt.epochs}
-		if got := learningRate(c, perEpoch, tt.step); math.Abs(got-tt.want) > 1e-12 {
+		if got := trainer.LearningRate(c, perEpoch, tt.step); math.Abs(got-tt.want) > 1e-12 {
 			t.Errorf("%s: %g, want %g", tt.name, got, tt.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package cpu
+package trainer
 
 import (
 	"errors"
@@ -7,18 +7,21 @@ import (
 	"slices"
 	"strings"
 
-	"sweep/trainer"
 	"sweep/trainer/dataset"
 	"sweep/trainer/model"
 )
 
 var (
-	schedules = []string{"", "constant", "cosine", "step"}
-	flips     = []string{"", "none", "horizontal"}
+	schedules  = []string{"", "constant", "cosine", "step"}
+	flips      = []string{"", "none", "horizontal"}
+	optimisers = []string{"adam", "adamw", "sgd"}
 )
 
-// check reports everything about c, beside its network, that this engine cannot train.
-func check(c trainer.Config) error {
+// Optimisers are the words of the parameter optimizer, which are also kinds of step that an engine can run.
+func Optimisers() []string { return slices.Clone(optimisers) }
+
+// CheckTraining reports everything about c that no engine can train.
+func CheckTraining(c Config) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if err := c.Config.Check(); err != nil {
@@ -40,7 +43,7 @@ func check(c trainer.Config) error {
 		bad("schedule %q is not one of constant, cosine, step", c.Schedule)
 	}
 	if c.Optimizer != "" && !slices.Contains(optimisers, c.Optimizer) {
-		bad("optimizer %q is not one that a core can run; use one of %s", c.Optimizer, strings.Join(optimisers, ", "))
+		bad("optimizer %q is not known; use one of %s", c.Optimizer, strings.Join(optimisers, ", "))
 	}
 	if !slices.Contains(flips, c.Flip) {
 		bad("flip %q is not one of none, horizontal", c.Flip)
@@ -57,14 +60,14 @@ func check(c trainer.Config) error {
 		bad("weight_decay %g has no meaning for the optimizer adam; use adamw, or l2 for a penalty", c.WeightDecay)
 	}
 	if len(c.Start) > 0 && c.Config.Check() == nil {
-		errs = append(errs, trainer.Fits(c.Config, c.Start))
+		errs = append(errs, Fits(c.Config, c.Start))
 	}
-	errs = append(errs, fits(c.Config, "train", c.Train), fits(c.Config, "validation", c.Validation))
+	errs = append(errs, SetFits(c.Config, "train", c.Train), SetFits(c.Config, "validation", c.Validation))
 	return errors.Join(errs...)
 }
 
-// fits reports what keeps the images of a set from going through the network of c.
-func fits(c model.Config, name string, s *dataset.Images) error {
+// SetFits reports what keeps the images of a set from going through the network of c.
+func SetFits(c model.Config, name string, s *dataset.Images) error {
 	switch {
 	case s.Len() == 0:
 		return fmt.Errorf("there are no %s images; ask for at least 1 under data", name)
@@ -72,5 +75,5 @@ func fits(c model.Config, name string, s *dataset.Images) error {
 		return fmt.Errorf("the %s images are %dx%dx%d, the network is for %dx%dx%d",
 			name, s.Height, s.Width, s.Channels, c.Height, c.Width, c.Channels)
 	}
-	return trainer.LabelsFit(c, name, s)
+	return LabelsFit(c, name, s)
 }

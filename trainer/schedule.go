@@ -1,19 +1,15 @@
-package cpu
+package trainer
 
-import (
-	"math"
+import "math"
 
-	"sweep/trainer"
-)
-
-// learningRate is that of an optimiser step, counted from 1 over the whole trial, when an epoch has perEpoch steps.
+// LearningRate is that of an optimiser step, counted from 1 over the whole trial, when an epoch has perEpoch steps.
 //
 // Over the steps of WarmupEpochs it rises linearly and reaches LR at the last of them (Goyal et al., "Accurate, large
 // minibatch SGD", 2017, section 2.2). After that "constant" stays there; "cosine" falls along half a cosine, from LR at
 // the first step to 0 at the end of Epochs (Loshchilov & Hutter, "SGDR", ICLR 2017, equation 5, without restarts); "step"
 // is LR, a tenth of it once half of all steps of Epochs are done, a hundredth once three quarters are (the drops of He et
 // al., "Deep residual learning", CVPR 2016, section 4.2).
-func learningRate(c trainer.Config, perEpoch int, step int64) float64 {
+func LearningRate(c Config, perEpoch int, step int64) float64 {
 	warm, total, done := int64(c.WarmupEpochs)*int64(perEpoch), int64(c.Epochs)*int64(perEpoch), step-1
 	switch {
 	case step <= warm:

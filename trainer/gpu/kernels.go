@@ -1,0 +1,96 @@
+package gpu
+
+import (
+	"fmt"
+	"sync"
+
+	"sweep/trainer/device"
+	"sweep/trainer/kernel/cuda"
+)
+
+// code finds the functions of one precision on a device. It is safe for concurrent use.
+type code struct {
+	gpu       device.GPU
+	precision string
+	ptx       func(module, precision string) ([]byte, error)
+
+	mu        sync.Mutex
+	modules   map[string]device.Module
+	functions map[string]device.Function
+}
+
+func newCode(gpu device.GPU, precision string) *code {
+	return &code{
+		gpu: gpu, precision: precision, ptx: cuda.PTX,
+		modules: map[string]device.Module{}, functions: map[string]device.Function{},
+	}
+}
+
+// function is the kernel of a launch.
+func (c *code) function(l cuda.Launch) (device.Function, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := l.Kernel + "_" + c.precision
+	key := fmt.Sprintf("%s/%s/%d", l.Module, name, l.Shared)
+	if f, ok := c.functions[key]; ok {
+		return f, nil
+	}
+	m, ok := c.modules[l.Module]
+	if !ok {
+		text, err := c.ptx(l.Module, c.precision)
+		if err != nil {
+			return nil, err
+		}
+		if m, err = c.gpu.Module(text); err != nil {
+			return nil, fmt.Errorf("load the GPU code of %s: %w", l.Module, err)
+		}
+		c.modules[l.Module] = m
+	}
+	f, err := m.Function(name, l.Shared)
+	if err != nil {
+		return nil, fmt.Errorf("find the kernel %s of %s: %w", name, l.Module, err)
+	}
+	c.functions[key] = f
+	return f, nil
+}
+
+// class is what the grids of a sequence of launches are made for: no slot and no list may exceed it.
+type class struct {
+	tiles, slots           int
+	latent, batch, trained int
+}
+
+// covers tells whether grids made for c serve d.
+func (c class) covers(d class) bool {
+	return c.tiles >= d.tiles && c.slots >= d.slots && c.latent >= d.latent && c.batch >= d.batch && c.trained >= d.trained
+}
+
+// launches puts a step into a stream: task is where its table lies.
+func (c *code) launches(to device.Stream, s *step, task device.Address, k class) error {
+	g := s.geometry
+	g.MaxLatent, g.MaxBatch, g.MaxTrained = k.latent, k.batch, k.trained
+	list, ok := cuda.Launches(g)
+	if !ok {
+		return fmt.Errorf("there is no kernel for the step %s", s.kind)
+	}
+	for _, l := range list {
+		f, err := c.function(l)
+		if err != nil {
+			return err
+		}
+		y := k.tiles
+		if l.Over == cuda.Slots {
+			y = k.slots
+		}
+		if s.kind == begin {
+			y = 1
+		}
+		if l.X == 0 || y == 0 {
+			continue
+		}
+		if err := to.Launch(device.Launch{Function: f, X: l.X, Y: y, Threads: l.Threads, Shared: l.Shared, Argument: task}); err != nil {
+			return fmt.Errorf("launch %s: %w", l.Kernel, err)
+		}
+	}
+	return nil
+}

@@ -17,7 +17,6 @@ const (
 	reduce   = "reduce"   // the tiles' shares of gradients are added up
 	settle   = "settle"   // loss and norm of the unit
 	optimise = "optimise" // the step of the optimiser
-	finite   = "finite"   // whether the weights are numbers yet
 )
 
 // step is a step of a program: a kind with its sizes, and a task without addresses.
@@ -109,8 +108,6 @@ func translate(p, q *plan.Program, training bool) (*program, error) {
 	t.own(settle)
 	if training {
 		t.own(optimise)
-	} else {
-		t.own(finite)
 	}
 	return t.out, nil
 }
@@ -174,6 +171,7 @@ func (t *translator) finish(s *step) {
 	l := t.p.Loss
 	s.task.Act, s.task.Side = int32(s.geometry.Act), int32(s.geometry.Side)
 	s.task.D, s.task.S, s.task.R = size(s.geometry.D), size(s.geometry.S), size(s.geometry.R)
+	s.geometry.CropH, s.geometry.CropW = l.H, l.W
 	s.task.CropH, s.task.CropW = int32(l.H), int32(l.W)
 	t.out.steps = append(t.out.steps, *s)
 }
@@ -214,7 +212,7 @@ func (t *translator) step(i int) (more int) {
 		k.Stream = model.DropBlock(t.p.Values[from.Dst].Stream)
 		for _, other := range t.p.Steps {
 			if other.Kind == plan.Drop && other.Arg == from.Dst {
-				s.geometry.D = t.shape(other.Src)
+				s.geometry.S = t.shape(other.Src)
 				break
 			}
 		}

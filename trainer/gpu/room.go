@@ -144,9 +144,9 @@ func (r *room) slot(c trainer.Config, l plan.Layout, loss kernel.Loss, at device
 	}
 	s := cuda.Slot{
 		G: on(r.g), M: on(r.m), V: on(r.v), Partial: on(r.partial), Folded: on(r.folded), Segments: on(r.segments),
-		Image: on(r.image), Square: on(r.square), Stride: int32(r.stride), NSegments: int32(len(r.segment)), Trained: int32(l.Trained),
+		Image: on(r.image), Square: on(r.square), Stride: int32(r.stride), NSegments: int32(len(r.segment)), Trained: int32(l.Trained), Total: int32(l.Total),
 		Latent: int32(c.Latent), Loss: int32(loss.Kind), Output: int32(loss.Output), SSIMWeight: float32(loss.SSIMWeight),
-		L1: float32(c.L1), L2: float32(c.L2), Clip: float32(c.ClipNorm),
+		L1: float32(c.L1), L2: float32(c.L2), Clip: c.ClipNorm,
 	}
 	if c.Optimizer == "sgd" {
 		s.Optimizer, s.Momentum = cuda.SGD, float32(c.Momentum)

@@ -24,6 +24,13 @@ const (
 	FailedWeights    = 3
 )
 
+// Purposes of a unit: Unit.Train.
+const (
+	Validate = 0 // a batch of an epoch's validation
+	Train    = 1 // an optimiser step: STEP of sweep.cuh
+	Measure  = 2 // a batch of an evaluation outside of training, whose sums count whether they are finite or not
+)
+
 // Totals that begin sets to nothing: Unit.Clear.
 const (
 	ClearTrain      = 1

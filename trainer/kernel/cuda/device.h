@@ -25,6 +25,9 @@ struct Index {
 #endif
 // KERNEL(name, threads) begins a kernel over a Task called t, run by blocks of that many threads.
 #define KERNEL(name, threads) KERNEL_OF(name, threads, Task)
+// KERNEL_BESIDE is a kernel of which so many blocks shall fit on a multiprocessor at once: it bounds the registers.
+#define KERNEL_BESIDE(name, threads, blocks) \
+  extern "C" __global__ __attribute__((launch_bounds(threads, blocks))) void SUFFIX1(name, SUFFIX)(const Task *t)
 #define KERNEL_OF(name, threads, type) \
   extern "C" __global__ __attribute__((launch_bounds(threads))) void SUFFIX1(name, SUFFIX)(const type *t)
 

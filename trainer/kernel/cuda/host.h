@@ -43,6 +43,7 @@ struct HostKernel {
 #define SUFFIX bf16
 #endif
 #define KERNEL(name, threads) KERNEL_OF(name, threads, Task)
+#define KERNEL_BESIDE(name, threads, blocks) KERNEL_OF(name, threads, Task)
 #define KERNEL_OF(name, threads, type)                                                                             \
   static void SUFFIX1(name, SUFFIX)(const type *);                                                                 \
   static HostKernel SUFFIX1(host_##name, SUFFIX)(TEXT1(SUFFIX1(name, SUFFIX)), threads,                             \

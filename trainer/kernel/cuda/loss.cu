@@ -73,8 +73,8 @@ KERNEL(loss, LOSS_THREADS) {
   if (threadIdx.x == 0) put_sums(s->image + i * IMAGE_SUMS, room[0], room[1], 0, room[2], room[0], room[1], 0);
 }
 
-__device__ INLINE Pair pair_of(const Task *t, const Slot *s, int slot, int i) {
-  Pair a;
+__device__ INLINE Compared compared(const Task *t, const Slot *s, int slot, int i) {
+  Compared a;
   const long long at = (long long)i * t->s.h * t->s.w * t->s.c;
   a.p = value(t, slot, t->src) + at;
   a.t = value(t, slot, t->ref) + at;
@@ -108,7 +108,7 @@ __device__ INLINE void loss_ssim_of(const Task *t, float *memory, float *window)
   ssim_taps(window, k);
   Taps<L::K> taps;
   taps.take(window, k);
-  Pair a = pair_of(t, s, piece.slot, i);
+  Compared a = compared(t, s, piece.slot, i);
   a.g = value(t, piece.slot, t->dst) + (long long)i * size;
   a.act = t->act;
   a.square = gradient_of(s, t->crop_h * width);
@@ -156,7 +156,7 @@ __device__ INLINE void evaluate_of(const Task *t, float *memory, float *window) 
   ssim_taps(window, k);
   Taps<L::K> taps;
   taps.take(window, k);
-  Pair a = pair_of(t, s, piece.slot, i);
+  Compared a = compared(t, s, piece.slot, i);
   a.clip = s->output == IDENTITY;
   for (;;) {
     Comparison c = {};

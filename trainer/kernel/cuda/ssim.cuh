@@ -57,8 +57,8 @@ __device__ INLINE int ssim_window(int h, int w) {
   return k - 1 + k % 2;
 }
 
-// Pair is an image and what it is compared with, and how.
-struct Pair {
+// Compared is an image and what it is compared with, and how.
+struct Compared {
   const value_t *p, *t;  // (h, w, c) of the map
   value_t *g;            // gradient by p; not written without one
   int w, c;              // of the map
@@ -127,7 +127,7 @@ struct Taps {
 
 // compare_piece adds a piece of a channel's comparison to a thread's sums and, with GRADIENT, writes the gradient. memory is what ssim_shared of loss.go counts.
 template <typename L, bool GRADIENT>
-__device__ INLINE void compare_piece(const Pair &a, const Taps<L::K> &taps, float *memory, int channel, Span py, Span px, Comparison *sums) {
+__device__ INLINE void compare_piece(const Compared &a, const Taps<L::K> &taps, float *memory, int channel, Span py, Span px, Comparison *sums) {
   const int k = taps.side();
   const Span vy = windows_of<GRADIENT>(py, k, a.crop_h), vx = windows_of<GRADIENT>(px, k, a.crop_w);
   const int vh = vy.to - vy.from, vw = vx.to - vx.from;  // windows
@@ -140,7 +140,7 @@ __device__ INLINE void compare_piece(const Pair &a, const Taps<L::K> &taps, floa
   for (int i = threadIdx.x; i < rh * rw; i += SSIM_THREADS) {
     int y = i / rw, x = i - y * rw, iy = vy.from + y, ix = vx.from + x;
     long long at = ((long long)iy * a.w + ix) * a.c + channel;
-    float raw = squash(load(a.p, at), a.output), p = a.clip ? clipped(raw) : raw, t = load(a.t, at), d = p - t;
+    float raw = squash(one(a.p, at), a.output), p = a.clip ? clipped(raw) : raw, t = one(a.t, at), d = p - t;
     ts[y * pitch + x] = t - 0.5f;
     ds[y * pitch + x] = d;
     if (iy < py.from || iy >= py.to || ix < px.from || ix >= px.to) continue;
@@ -171,9 +171,9 @@ __device__ INLINE void compare_piece(const Pair &a, const Taps<L::K> &taps, floa
       taps.template add<S, false>(sum[2], d[j] * d[j], j);
       taps.template add<S, false>(sum[3], (t[j] + d[j]) * t[j], j);
     }
-#pragma unroll
+UNROLL
     for (int m = 0; m < 4; m++)
-#pragma unroll
+UNROLL
       for (int o = 0; o < S; o++)
         if (x + o < vw) rows[m * map + y * step + x + o] = sum[m][o];
   }
@@ -188,7 +188,7 @@ __device__ INLINE void compare_piece(const Pair &a, const Taps<L::K> &taps, floa
       if (y + j >= rh) break;
       for (int m = 0; m < 4; m++) taps.template add<S, false>(sum[m], rows[m * map + (y + j) * step + x], j);
     }
-#pragma unroll
+UNROLL
     for (int o = 0; o < S; o++) {
       if (y + o >= vh) continue;
       float mt = sum[0][o], md = sum[1][o], mp = mt + md;
@@ -237,7 +237,7 @@ __device__ INLINE void compare_piece(const Pair &a, const Taps<L::K> &taps, floa
       if (from < 0 || from >= vw) continue;
       for (int m = 0; m < 3; m++) taps.template add<B, true>(sum[m], rows[m * map + y * step + from], j);
     }
-#pragma unroll
+UNROLL
     for (int o = 0; o < B; o++)
       if (x + o < pw) {
         int at = (y0 + y) * pitch + x0 + x + o;
@@ -250,7 +250,7 @@ __device__ INLINE void compare_piece(const Pair &a, const Taps<L::K> &taps, floa
     int y = i / pw, x = i - y * pw, in = (y0 + y) * pitch + x0 + x;
     long long at = ((long long)(py.from + y) * a.w + px.from + x) * a.c + channel;
     float g = ds[in] * a.square + a.scale * ts[in];
-    if (a.act != IDENTITY) g = activation_grad(a.act, g, load(a.p, at));
+    if (a.act != IDENTITY) g = activation_grad(a.act, g, one(a.p, at));
     store(a.g, at, g);
   }
   __syncthreads();
@@ -258,7 +258,7 @@ __device__ INLINE void compare_piece(const Pair &a, const Taps<L::K> &taps, floa
 
 // compare_image adds an image's comparison, all channels', to a thread's sums; sums->ssim is the sum over windows.
 template <typename L, bool GRADIENT>
-__device__ INLINE void compare_image(const Pair &a, const Taps<L::K> &taps, float *memory, Comparison *sums) {
+__device__ INLINE void compare_image(const Compared &a, const Taps<L::K> &taps, float *memory, Comparison *sums) {
   int down = (a.crop_h + L::SIDE - 1) / L::SIDE, right = (a.crop_w + L::SIDE - 1) / L::SIDE;
   for (int c = 0; c < a.c; c++)
     for (int y = 0; y < down; y++)

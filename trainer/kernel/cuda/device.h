@@ -3,6 +3,8 @@
 #define __device__ __attribute__((device))
 #define __global__ __attribute__((global))
 #define __shared__ __attribute__((shared))
+// INLINE functions have no call: a call would cost the registers of all that lives across it.
+#define INLINE inline __attribute__((always_inline))
 // SHARED declares an array of a block's threads in common: count values of a type. All threads come to it, in one order.
 #define SHARED(type, name, count) __attribute__((shared)) type name[count]
 

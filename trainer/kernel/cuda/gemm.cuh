@@ -109,10 +109,15 @@ __device__ INLINE void product(float *shared, LoaderA &a, LoaderB &b, int k, E &
   a.put(now);
   b.put(now + T::BK * T::A);
   __syncthreads();
-  for (int at = T::BK; at < k; at += T::BK) {
-    a.fetch(at);
-    b.fetch(at);
+  // One copy of mma_slab: compilers move the last one's sums into what follows it, and all that they are of must then be kept.
+  for (int at = T::BK;; at += T::BK) {
+    const bool more = at < k;
+    if (more) {
+      a.fetch(at);
+      b.fetch(at);
+    }
     mma_slab<T>(acc, now, now + T::BK * T::A);
+    if (!more) break;
     a.put(next);
     b.put(next + T::BK * T::A);
     __syncthreads();
@@ -120,6 +125,5 @@ __device__ INLINE void product(float *shared, LoaderA &a, LoaderB &b, int k, E &
     now = next;
     next = other;
   }
-  mma_slab<T>(acc, now, now + T::BK * T::A);
   deliver<T>(acc, shared, epilogue);
 }

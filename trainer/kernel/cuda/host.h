@@ -7,6 +7,7 @@
 
 #define __device__
 #define __global__
+#define INLINE inline
 // SHARED takes the array from the block's memory, which the stand-in fills with NaN before a block: what no thread wrote is
 // found. Every thread comes to the same declarations in the same order, and so finds the same arrays.
 #define SHARED(type, name, count) type *name = (type *)host_shared(sizeof(type) * (count))

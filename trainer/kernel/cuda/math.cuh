@@ -7,10 +7,10 @@
 #define INFINITY_ (bits_float(0x7f800000u))
 #define LEAKY_SLOPE 0.01f  // kernel.LeakySlope
 
-__device__ inline float pow2_(int n) { return bits_float((word)(n + 127) << 23); }
+__device__ INLINE float pow2_(int n) { return bits_float((word)(n + 127) << 23); }
 
 // exp_ is kernel.Exp.
-__device__ inline float exp_(float x) {
+__device__ INLINE float exp_(float x) {
   if (x != x) return x;
   if (x > 88.7228394f) return INFINITY_;
   if (x < -103.97208f) return 0;
@@ -32,7 +32,7 @@ __device__ inline float exp_(float x) {
 }
 
 // tanh_ is kernel.TanhOf.
-__device__ inline float tanh_(float x) {
+__device__ INLINE float tanh_(float x) {
   float a = x < 0 ? -x : x;
   if (a < 0.625f || x != x) {
     float z = x * x;
@@ -48,10 +48,10 @@ __device__ inline float tanh_(float x) {
 }
 
 // sigmoid_ is kernel.SigmoidOf.
-__device__ inline float sigmoid_(float x) { return 1 / (1 + exp_(-x)); }
+__device__ INLINE float sigmoid_(float x) { return 1 / (1 + exp_(-x)); }
 
 // normal_tail is kernel's normalTail: the share of the normal distribution beyond |x|; *e gets exp(-x²/2).
-__device__ inline float normal_tail(float x, float *e) {
+__device__ INLINE float normal_tail(float x, float *e) {
   if (x < 0) x = -x;
   *e = exp_(x * x * -0.5f);
   float t = 1 / (1 + 0.35f * x);
@@ -68,20 +68,20 @@ __device__ inline float normal_tail(float x, float *e) {
 }
 
 // gelu_ is kernel.GELUOf.
-__device__ inline float gelu_(float x) {
+__device__ INLINE float gelu_(float x) {
   float e, tail = normal_tail(x, &e);
   if (!(x < 0)) tail = 1 - tail;
   return x * tail;
 }
 
-__device__ inline float gelu_slope(float x) {
+__device__ INLINE float gelu_slope(float x) {
   float e, tail = normal_tail(x, &e);
   if (!(x < 0)) tail = 1 - tail;
   return tail + x * e * 0.398942280401433f;
 }
 
 // activate is act(x).
-__device__ inline float activate(int act, float x) {
+__device__ INLINE float activate(int act, float x) {
   switch (act) {
     case RELU: return 0 > x ? 0 : x;
     case LEAKY_RELU: return 0 > x ? LEAKY_SLOPE * x : x;
@@ -93,7 +93,7 @@ __device__ inline float activate(int act, float x) {
 }
 
 // slope is the derivative of act where its output is y; of GELU, where its input is.
-__device__ inline float slope(int act, float y) {
+__device__ INLINE float slope(int act, float y) {
   switch (act) {
     case RELU: return y > 0 ? 1 : 0;
     case LEAKY_RELU: return y > 0 ? 1 : LEAKY_SLOPE;
@@ -105,7 +105,7 @@ __device__ inline float slope(int act, float y) {
 }
 
 // activation_grad is dy times the slope, as kernel's ActivationBackward has it: a closed ReLU stops an infinite dy too.
-__device__ inline float activation_grad(int act, float dy, float y) {
+__device__ INLINE float activation_grad(int act, float dy, float y) {
   if (act == RELU) return y > 0 ? dy : 0;
   return dy * slope(act, y);
 }
@@ -117,7 +117,7 @@ struct Bits {
 
 // philox is block i of the stream with this key (2 words) and these upper words of the counter (3): kernel.Stream, the
 // Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
-__device__ inline Bits philox(word i, const word *counter, const word *key) {
+__device__ INLINE Bits philox(word i, const word *counter, const word *key) {
   word c0 = i, c1 = counter[0], c2 = counter[1], c3 = counter[2], k0 = key[0], k1 = key[1];
   for (int round = 0; round < 10; round++) {
     unsigned long long p0 = 0xD2511F53ull * c0, p1 = 0xCD9E8D57ull * c2;

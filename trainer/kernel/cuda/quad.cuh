@@ -7,11 +7,9 @@
 #ifdef HOST
 #define GLOBAL
 #define UNROLL
-#define INLINE inline __attribute__((always_inline))
 #else
 #define GLOBAL __attribute__((address_space(1)))
-#define UNROLL _Pragma("unroll")
-#define INLINE inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
 #endif
 
 typedef float Quad __attribute__((vector_size(16)));

@@ -4,6 +4,14 @@
 #pragma once
 #include "gemm.cuh"
 
+// Choice is the first of two types, or the second.
+template <bool FIRST, class A, class B> struct Choice {
+  typedef A type;
+};
+template <class A, class B> struct Choice<false, A, B> {
+  typedef B type;
+};
+
 // AlongK fills a slab whose numbers lie along k in memory: a thread reads fours of k, of one row each. The source has
 //
 //   struct Row; Row row(int r);    // what it needs of row r of the tile, which may be beyond the matrix
@@ -59,6 +67,34 @@ template <class T, int ROWS, class Source> struct Across {
     slab += first * (ROWS + PAD) + row;
     UNROLL for (int i = 0; i < N; i++)
       if (mine(i)) *(Quad *)(slab + i * STEP * (ROWS + PAD)) = source.numbers(fours[i]);
+  }
+};
+
+// OneByOne fills a slab along k number by number, where runs of four would not stay within a pixel: a thread has whole rows, so
+// that k, and all that comes of it, is the same for all threads. The source has row and seek as for AlongK, and
+//
+//   One one(const Row &);          // the number at k
+//   float number(const One &);
+template <class T, int ROWS, class Source> struct OneByOne {
+  static const int N = ROWS / T::THREADS;
+  static_assert(ROWS % T::THREADS == 0, "a thread has whole rows");
+  Source &source;
+  typename Source::Row rows[N];
+  typename Source::One ones[N][T::BK];
+
+  __device__ INLINE OneByOne(Source &s) : source(s) {
+    UNROLL for (int i = 0; i < N; i++) rows[i] = source.row(threadIdx.x + i * T::THREADS);
+  }
+  __device__ INLINE void fetch(int at) {
+    UNROLL for (int k = 0; k < T::BK; k++) {
+      source.seek(at + k);
+      UNROLL for (int i = 0; i < N; i++) ones[i][k] = source.one(rows[i]);
+    }
+  }
+  __device__ INLINE void put(float *slab) {
+    slab += threadIdx.x;
+    UNROLL for (int k = 0; k < T::BK; k++) UNROLL for (int i = 0; i < N; i++)
+      slab[k * (ROWS + PAD) + i * T::THREADS] = source.number(ones[i][k]);
   }
 };
 

@@ -1,0 +1,44 @@
+// Activations of the results of gemm.cuh.
+#pragma once
+#include "gemm.cuh"
+#include "math.cuh"
+
+#ifdef HOST
+#define ROLLED
+#else
+#define ROLLED _Pragma("nounroll")
+#endif
+
+// activate_quads is the activation of N times four numbers. Those with an exponential go through one copy of the code: the
+// numbers take turns at its place, which keeps them in registers.
+template <int N> __device__ INLINE void activate_quads(int act, Quad (&c)[N]) {
+  if (act == IDENTITY) return;
+  if (act == RELU) {
+    UNROLL for (int i = 0; i < N; i++) UNROLL for (int j = 0; j < 4; j++) c[i][j] = 0 > c[i][j] ? 0 : c[i][j];
+    return;
+  }
+  ROLLED for (int turn = 0; turn < 4 * N; turn++) {
+    float v = activate(act, c[0][0]);
+    UNROLL for (int i = 0; i < N; i++) c[i] = Quad{c[i][1], c[i][2], c[i][3], i + 1 < N ? c[i + 1 < N ? i + 1 : i][0] : v};
+  }
+}
+
+// Rows is an epilogue: act(C + bias) into rows of n values that follow one another.
+struct Rows {
+  value_t *to;        // row 0, of the whole matrix
+  const float *bias;  // null: there is none
+  int rows, n, m0, n0, act;
+
+  __device__ INLINE void operator()(int m, int n4, const Quad (&c)[4]) const {
+    const int at = n0 + n4, left = n - at;
+    if (left <= 0) return;
+    const bool whole = n % 4 == 0;
+    const Quad b = bias ? up_to_four(bias + at, left, whole) : zero_quad();
+    Quad v[4];
+    UNROLL for (int i = 0; i < 4; i++) v[i] = c[i] + b;
+    activate_quads(act, v);
+    value_t *p = to + (long long)(m0 + m) * n + at;
+    UNROLL for (int i = 0; i < 4; i++)
+      if (m0 + m + i < rows) put_up_to_four(p + i * n, v[i], left, whole);
+  }
+};

@@ -1,14 +1,8 @@
-// Convolutions with an odd side, stride 1 and same padding, and their gradients, as products of matrices (gemm.cuh). Weights
+// Convolutions with an odd side, stride 1 and same padding, as products of matrices (gemm.cuh). Weights
 // are (ky, kx, ci, co). A piece of work is a tile of images, blockIdx.x one tile of the matrix: along pixels, and within them
 // along channels.
 #include "epilogue.cuh"
 #include "window.cuh"
-
-typedef Tile<512, 16, 4, 8, 8> Narrow;   // of at most 16 channels
-typedef Tile<256, 32, 8, 8, 8> Middle;   // of at most 32
-typedef Tile<128, 64, 8, 8, 8> Wide;
-
-__device__ INLINE int tiles_along(int n, int size) { return (n + size - 1) / size; }
 
 // Pooled is the epilogue of rows that are by four: the largest of each four after the bias, the first of equals, NaN being
 // larger than every number; then the activation.
@@ -53,7 +47,7 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void forward(const Tas
   const Work piece = piece_tile(t);
   const Slot *slot = t->slots + piece.slot;
   const Shape s = t->s;
-  const int n = images(slot, piece.tile), co = t->d.c, rows = n * s.h * s.w, across = tiles_along(co, T::BN);
+  const int n = images(slot, piece.tile), co = t->d.c, rows = n * s.h * s.w, across = blocks_of(co, T::BN);
   const int m0 = blockIdx.x / across * T::BM, n0 = blockIdx.x % across * T::BN;
   if (m0 >= rows) return;
   const long long first = (long long)piece.tile * TILE;
@@ -75,7 +69,7 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void forward(const Tas
     Pooled e{to, bytes(t, piece.slot, t->arg) + first * t->d.h * t->d.w * co, bias, rows, co, m0, n0, t->act};
     product<T>((float *)shared, a, b, matrix.k, e);
   } else {
-    Rows e{to, bias, rows, co, m0, n0, t->act};
+    Rows<value_t> e{to, bias, rows, co, m0, n0, t->act};
     product<T>((float *)shared, a, b, matrix.k, e);
   }
 }

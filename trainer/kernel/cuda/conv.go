@@ -1,25 +1,34 @@
 package cuda
 
-// conv gives the kernels of a convolution and of its gradients: see conv.cu. A pixel's place in a window is a bit, so there
-// are none for sides above 15. Which tile of the matrix a block makes comes from the layer's channels alone.
+// conv gives the kernels of a convolution and of its gradients: see conv.cu, convdata.cu, convweights.cu. A pixel's place in a
+// window is a bit, so there are none for sides above 15. Which tile of a matrix a block makes comes from the layer's channels
+// alone.
 func conv(s Step) []Launch {
 	if s.Side > 15 {
 		return nil
 	}
 	switch s.Kind {
-	case "conv", "conv+pool":
-		name := "conv"
-		if s.Kind == "conv+pool" {
-			name = "conv_pool"
+	case "conv":
+		return []Launch{convPixels("conv", "conv", s, s.S, s.D.C, s.S.C)}
+	case "conv+pool":
+		return []Launch{convPixels("conv", "conv_pool", s, s.S, s.D.C, s.S.C)}
+	case "conv.data":
+		return []Launch{convPixels("convdata", "conv_data", s, s.D, s.D.C, s.S.C)}
+	case "conv.weights":
+		return []Launch{convWeights("conv_weights", s)}
+	case "conv+pool.grad":
+		list := []Launch{convWeights("conv_pool_weights", s)}
+		if s.DataWanted {
+			list = append(list, convPixels("convdata", "conv_pool_data", s, s.D, s.D.C, s.S.C))
 		}
-		return []Launch{convPixels(name, s, s.S, s.D.C, s.S.C)}
+		return list
 	}
 	return nil
 }
 
 // convPixels is the launch of a kernel whose matrix is by the pixels of a tile of maps and n channels, over windows of c
 // channels.
-func convPixels(name string, s Step, pixels Shape, n, c int) Launch {
+func convPixels(module, name string, s Step, pixels Shape, n, c int) Launch {
 	rows, columns := 128, 64
 	switch {
 	case n <= 16:
@@ -34,5 +43,24 @@ func convPixels(name string, s Step, pixels Shape, n, c int) Launch {
 	}
 	images := min(s.MaxBatch, Tile)
 	x := blocks(images*pixels.H*pixels.W, rows) * blocks(n, columns)
-	return Launch{Kernel: name, Module: "conv", Threads: 128, Over: Tiles, X: x}
+	return Launch{Kernel: name, Module: module, Threads: 128, Over: Tiles, X: x}
+}
+
+// convWeights is the launch of a kernel whose matrix is by what a filter's taps see, of the input's channels, and the output's
+// channels.
+func convWeights(name string, s Step) Launch {
+	rows, columns, threads := 48, 64, 192
+	switch {
+	case s.S.C <= 16:
+		name, columns = name+"_16", 16
+	case s.S.C <= 32:
+		name, columns = name+"_32", 32
+	default:
+		name += "_64"
+	}
+	if s.R.C%4 != 0 {
+		name, rows, threads = name+"_odd", 32, 256
+	}
+	x := blocks(s.Side*s.Side*s.R.C, rows) * blocks(s.S.C, columns)
+	return Launch{Kernel: name, Module: "convweights", Threads: threads, Over: Tiles, X: x}
 }

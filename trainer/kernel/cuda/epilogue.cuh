@@ -24,8 +24,8 @@ template <int N> __device__ INLINE void activate_quads(int act, Quad (&c)[N]) {
 }
 
 // Rows is an epilogue: act(C + bias) into rows of n values that follow one another.
-struct Rows {
-  value_t *to;        // row 0, of the whole matrix
+template <class V> struct Rows {
+  V *to;        // row 0, of the whole matrix
   const float *bias;  // null: there is none
   int rows, n, m0, n0, act;
 
@@ -37,7 +37,7 @@ struct Rows {
     Quad v[4];
     UNROLL for (int i = 0; i < 4; i++) v[i] = c[i] + b;
     activate_quads(act, v);
-    value_t *p = to + (long long)(m0 + m) * n + at;
+    V *p = to + (long long)(m0 + m) * n + at;
     UNROLL for (int i = 0; i < 4; i++)
       if (m0 + m + i < rows) put_up_to_four(p + i * n, v[i], left, whole);
   }

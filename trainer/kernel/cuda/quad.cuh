@@ -56,6 +56,15 @@ __device__ INLINE Pair up_to_four(const half_t *p, int n, bool whole) {
   return Pair{h[0] | h[1] << 16, h[2] | h[3] << 16};
 }
 
+// up_to_four_bytes are the same of bytes, the first of them lowest.
+__device__ INLINE word up_to_four_bytes(const byte *p, int n, bool whole) {
+  if (whole && n >= 4) return *(const GLOBAL word *)p;
+  word w = 0;
+  UNROLL for (int i = 0; i < 4; i++)
+    if (i < n) w |= (word)((const GLOBAL byte *)p)[i] << 8 * i;
+  return w;
+}
+
 // put_up_to_four writes the first n of four numbers.
 template <class V> __device__ INLINE void put_up_to_four(V *p, Quad q, int n, bool whole) {
   if (whole && n >= 4) {

@@ -26,6 +26,8 @@ template <class T, int ROWS, class Source> struct AlongK {
   typename Source::Four fours[N];
   int first, k;  // row and k within the slab
 
+  // own is a row of the calling thread, which has every STEP-th.
+  __device__ INLINE static int own() { return threadIdx.x / ACROSS; }
   __device__ INLINE AlongK(Source &s) : source(s), first(threadIdx.x / ACROSS), k(threadIdx.x % ACROSS * 4) {
     UNROLL for (int i = 0; i < N; i++) rows[i] = source.row(first + i * STEP);
   }
@@ -47,17 +49,18 @@ template <class T, int ROWS, class Source> struct AlongK {
 
 // Across fills a slab whose numbers lie along the rows in memory: a thread reads fours of rows, of one k each. The source has
 //
-//   void column(int r);            // the four rows r … r+3 of the tile are this thread's
+//   void column(int r, int k);     // the four rows r … r+3 of the tile are this thread's, k its first of a slab
 //   Four four(int k, int i);       // those of one k; i says which of the thread's N k of a slab it is: it ascends by BK
 //   Quad numbers(const Four &);
 template <class T, int ROWS, class Source> struct Across {
+  typedef Source Taken;
   static const int FOURS = ROWS / 4, STEP = T::THREADS / FOURS, N = (T::BK + STEP - 1) / STEP;
   static_assert(ROWS % 4 == 0 && T::THREADS % FOURS == 0, "threads share a slab evenly");
   Source &source;
   typename Source::Four fours[N];
   int row, first;
 
-  __device__ INLINE Across(Source &s) : source(s), row(threadIdx.x % FOURS * 4), first(threadIdx.x / FOURS) { source.column(row); }
+  __device__ INLINE Across(Source &s) : source(s), row(threadIdx.x % FOURS * 4), first(threadIdx.x / FOURS) { source.column(row, first); }
   __device__ INLINE bool mine(int i) const { return T::BK % STEP == 0 || first + i * STEP < T::BK; }
   __device__ INLINE void fetch(int at) {
     UNROLL for (int i = 0; i < N; i++)
@@ -82,6 +85,7 @@ template <class T, int ROWS, class Source> struct OneByOne {
   typename Source::Row rows[N];
   typename Source::One ones[N][T::BK];
 
+  __device__ INLINE static int own() { return threadIdx.x; }
   __device__ INLINE OneByOne(Source &s) : source(s) {
     UNROLL for (int i = 0; i < N; i++) rows[i] = source.row(threadIdx.x + i * T::THREADS);
   }
@@ -98,6 +102,28 @@ template <class T, int ROWS, class Source> struct OneByOne {
   }
 };
 
+// AcrossOnes is Across number by number. The source has column as for Across, and
+//
+//   One one(int k, int i);
+//   float number(const One &);
+template <class T, int ROWS, class Source> struct AcrossOnes {
+  typedef Source Taken;
+  static const int STEP = T::THREADS / ROWS, N = T::BK / STEP;
+  static_assert(T::THREADS % ROWS == 0 && T::BK % STEP == 0, "threads share a slab evenly");
+  Source &source;
+  typename Source::One ones[N];
+  int row, first;
+
+  __device__ INLINE AcrossOnes(Source &s) : source(s), row(threadIdx.x % ROWS), first(threadIdx.x / ROWS) { source.column(row, first); }
+  __device__ INLINE void fetch(int at) {
+    UNROLL for (int i = 0; i < N; i++) ones[i] = source.one(at + first + i * STEP, i);
+  }
+  __device__ INLINE void put(float *slab) {
+    slab += first * (ROWS + PAD) + row;
+    UNROLL for (int i = 0; i < N; i++) slab[i * STEP * (ROWS + PAD)] = source.number(ones[i]);
+  }
+};
+
 // Matrix is a source of Across: n columns of a matrix (k, n) of floats in memory, from column first on.
 struct Matrix {
   typedef Quad Four;
@@ -106,7 +132,7 @@ struct Matrix {
   bool whole;  // every row is at a multiple of 16 bytes
 
   __device__ INLINE Matrix(const float *p_, int k_, int n_, int first_) : p(p_), k(k_), n(n_), first(first_), whole(n_ % 4 == 0) {}
-  __device__ INLINE void column(int r) {
+  __device__ INLINE void column(int r, int) {
     first += r;
     p += first;
   }

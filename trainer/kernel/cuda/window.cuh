@@ -5,6 +5,13 @@
 #pragma once
 #include "slab.cuh"
 
+// The tiles of matrices that are by pixels, for so many columns.
+typedef Tile<512, 16, 4, 8, 8> Narrow;  // at most 16
+typedef Tile<256, 32, 8, 8, 8> Middle;  // at most 32
+typedef Tile<128, 64, 8, 8, 8> Wide;
+
+__device__ INLINE int blocks_of(int n, int size) { return (n + size - 1) / size; }
+
 // Walk goes over (ky, kx, channel) in order.
 struct Walk {
   int side, c;
@@ -165,7 +172,7 @@ struct OddFilters {
 
   __device__ INLINE OddFilters(const float *f_, int side, int ci_, int co_, int first)
       : f(f_), taps(side * side), ci(ci_), co(co_), n(first) {}
-  __device__ INLINE void column(int r) { n += r; }
+  __device__ INLINE void column(int r, int) { n += r; }
   __device__ INLINE Four four(int k, int) const {
     Quad q = zero_quad();
     if (k >= taps * co) return q;

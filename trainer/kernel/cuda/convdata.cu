@@ -1,0 +1,61 @@
+// Gradients of convolutions by their input: with the taps from last to first, again windows by filters, of the gradient by the
+// output; behind a pooling, of that by the pooled values, read as if it were already spread over the full map.
+#include "epilogue.cuh"
+#include "window.cuh"
+
+// Scattered is an epilogue: rows that are by four, into the pixels of (images, h, w, n).
+struct Scattered {
+  value_t *to;
+  int rows, h, w, n, m0, n0;
+
+  __device__ INLINE void operator()(int m, int n4, const Quad (&c)[4]) const {
+    const int at = n0 + n4, left = n - at;
+    if (left <= 0 || m0 + m >= rows) return;
+    const Pixel o = pixel_of<true>(m0 + m, h, w);
+    value_t *p = to + ((long long)(o.image * h + o.y) * w + o.x) * n + at;
+    UNROLL for (int i = 0; i < 4; i++) put_up_to_four(p + (i / 2 * w + i % 2) * n, c[i], left, n % 4 == 0);
+  }
+};
+
+// backward makes dst (images, h, w, ci) of src (images, h, w, co), or POOL (images, h/2, w/2, co) with its places. ODD is for a
+// number of output channels that is no multiple of 4.
+template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Task *t) {
+  SHARED(Quad, shared, T::SHARED / 4);
+  if (no_tile(t)) return;
+  const Work piece = piece_tile(t);
+  const Shape d = t->d, s = t->s;
+  const int n = images(t->slots + piece.slot, piece.tile), rows = n * d.h * d.w, across = blocks_of(d.c, T::BN);
+  const int m0 = blockIdx.x / across * T::BM, n0 = blockIdx.x % across * T::BN;
+  if (m0 >= rows) return;
+  const long long first = (long long)piece.tile * TILE, from = first * s.h * s.w * s.c;
+  const value_t *dy = value(t, piece.slot, t->src) + from;
+  value_t *to = value(t, piece.slot, t->dst) + first * d.h * d.w * d.c;
+  const float *w = weight(t, piece.slot, t->w);
+  const int k = t->side * t->side * s.c;
+
+  typedef typename Choice<ODD, OddFilters, Filters>::type FiltersOf;
+  FiltersOf filters(w, t->side, d.c, s.c, n0);
+  typename Choice<ODD, Across<T, T::BN, FiltersOf>, AlongK<T, T::BN, FiltersOf>>::type b(filters);
+  if constexpr (POOL) {
+    typedef typename Choice<ODD, OneByOne<T, T::BM, Unpooled>, AlongK<T, T::BM, Unpooled>>::type A;
+    Unpooled windows(dy, bytes(t, piece.slot, t->arg) + from, d, s.c, t->side, n, m0, A::own());
+    A a(windows);
+    Scattered e{to, rows, d.h, d.w, d.c, m0, n0};
+    product<T>((float *)shared, a, b, k, e);
+  } else {
+    typedef Windows<false> Source;
+    Source windows(dy, s, t->side, n, m0);
+    typename Choice<ODD, OneByOne<T, T::BM, Source>, AlongK<T, T::BM, Source>>::type a(windows);
+    Rows<value_t> e{to, nullptr, rows, d.c, m0, n0, IDENTITY};
+    product<T>((float *)shared, a, b, k, e);
+  }
+}
+
+#define BACKWARD(name, tile)                                                                            \
+  KERNEL_BESIDE(conv_data_##name, tile::THREADS, 4) { backward<tile, false, false>(t); }                \
+  KERNEL_BESIDE(conv_data_##name##_odd, tile::THREADS, 4) { backward<tile, false, true>(t); }           \
+  KERNEL_BESIDE(conv_pool_data_##name, tile::THREADS, 4) { backward<tile, true, false>(t); }            \
+  KERNEL_BESIDE(conv_pool_data_##name##_odd, tile::THREADS, 4) { backward<tile, true, true>(t); }
+BACKWARD(16, Narrow)
+BACKWARD(32, Middle)
+BACKWARD(64, Wide)

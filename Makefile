@@ -4,11 +4,44 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 TOOL      = $(GO) tool -modfile=tools.mod
 SOURCES   = $(shell git ls-files '*.go' | grep -v _templ.go)
 
-.PHONY: build gen fmt lint test race slow bench check clean kernels ptxas
+# With GPU support: on linux/amd64 with a C compiler. Nothing of CUDA's is needed to build it or to start it.
+ABI       = $(CURDIR)/trainer/device/cudaabi
+CUDA     := $(shell [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && command -v $$($(GO) env CC) >/dev/null && echo yes)
+CUDAENV   = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(ABI)/include" CGO_LDFLAGS="-L$(ABI)/lib"
+FAKE      = $(CURDIR)/bin/libcuda-fake.so
+# What the tag gpu changes; and what is tested with it, on the stand-in driver.
+CUDADIRS  = ./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu ./cmd/sweep
+PKG      ?=
+RUN      ?=
 
-build: ## bin/sweep
+.PHONY: build fake cuda-test cuda-vet gen fmt lint test race slow bench check clean kernels ptxas
+
+build: ## bin/sweep, with GPU support where it can be
 	@mkdir -p bin
+ifeq ($(CUDA),yes)
+	$(CUDAENV) $(GO) build -tags gpu -ldflags "-X main.version=$(VERSION)" -o bin/sweep ./cmd/sweep
+else
+	@echo "without GPU support: that takes linux/amd64 and a C compiler"
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/sweep ./cmd/sweep
+endif
+
+fake: ## bin/libcuda-fake.so: the kernels compiled for this machine behind the functions of a driver
+	@$(MAKE) -s -f trainer/device/fake/Makefile OUT=bin
+
+# make cuda-test PKG=./trainer/gpu RUN=TestX runs one package.
+cuda-test: fake ## the tests of the GPU path, on the stand-in driver
+	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu $(if $(RUN),-run '$(RUN)') $(or $(PKG),./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu)
+ifeq ($(PKG),)
+	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu -run CUDA ./cmd/sweep
+endif
+
+cuda-vet: ## vet and staticcheck with the tag gpu
+ifeq ($(CUDA),yes)
+	$(CUDAENV) $(GO) vet -tags gpu $(CUDADIRS)
+	$(CUDAENV) $(TOOL) staticcheck -tags gpu $(CUDADIRS)
+else
+	@echo "cuda-vet: not on this machine: that takes linux/amd64 and a C compiler"
+endif
 
 gen: ## *_templ.go out of *.templ
 	$(GO) tool templ generate
@@ -23,7 +56,7 @@ fmt: ## format Go and templ sources
 	$(TOOL) gofumpt -w $(SOURCES)
 	$(GO) tool templ fmt .
 
-lint: ## vet, staticcheck, formatting, generated files
+lint: cuda-vet ## vet, staticcheck, formatting, generated files
 	$(GO) vet ./...
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./trainer/kernel
 	$(TOOL) staticcheck ./...

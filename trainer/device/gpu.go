@@ -29,6 +29,7 @@ type GPU interface {
 // Info describes a device.
 type Info struct {
 	ID     string // "cuda:0", or a MIG name: "cuda:MIG-…"
+	UUID   string // as the driver's tools print it: "GPU-…", or "MIG-…" of a part of one
 	Name   string // as the driver says: "NVIDIA H100 80GB HBM3"
 	Memory int64  // bytes
 	Major  int    // compute capability

@@ -16,9 +16,11 @@
 struct Index {
   unsigned x, y, z;
 };
-extern Index host_thread, host_block;
-extern int host_threads;      // of a block
-extern void *host_dynamic;    // dynamic shared memory
+// Each thread of the system that runs blocks has its own; they are read often.
+#define HOST_LOCAL thread_local __attribute__((tls_model("initial-exec")))
+extern HOST_LOCAL Index host_thread, host_block;
+extern HOST_LOCAL int host_threads;    // of a block
+extern HOST_LOCAL void *host_dynamic;  // dynamic shared memory
 void *host_shared(long bytes);
 extern "C" void host_sync();  // every thread of the block comes here before any goes on
 

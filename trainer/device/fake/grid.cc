@@ -1,0 +1,279 @@
+// Runs the blocks of a grid: one after another, the threads of a block as fibers that change at barriers.
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "../../kernel/cuda/host.h"
+#include "fake.h"
+#include "fiber.h"
+
+HOST_LOCAL Index host_thread, host_block;
+HOST_LOCAL int host_threads;
+HOST_LOCAL void *host_dynamic;
+
+namespace {
+
+constexpr size_t STACK = 256 << 10, PAGE = 4096;
+constexpr long GAP = 64;  // bytes that nobody owns behind each shared array
+constexpr int MAX_ARRAYS = 256;
+
+// Fiber is a stack, and the thread of the block that runs on it. It runs thread after thread until one comes to a barrier,
+// and is that one's from then on.
+struct Fiber {
+  void *sp = nullptr;
+  char *stack = nullptr;
+  unsigned thread = 0;
+  int arrays = 0;  // shared arrays that the thread has come to
+  bool waits = false;
+};
+
+// Block is the state of the block that runs, and of the thread of the system that runs it.
+struct Block {
+  const Kernel *kernel;
+  const void *argument;
+  bool reverse;
+  unsigned next, finished;  // threads begun, threads through, before the first barrier
+  void *scheduler;          // its stack
+  std::vector<Fiber> fibers;
+  Fiber *now = nullptr;
+  char *shared = nullptr;
+  long dynamic, used;
+  long size[MAX_ARRAYS], at[MAX_ARRAYS];
+  int arrays;
+  const char *wrong = nullptr;  // what a thread did that it may not
+  bool in_kernel = false;
+  sigjmp_buf fault;
+  void *address;  // of a fault
+};
+
+// The block that this thread of the system runs. They are taken from a pool, since whoever waits for work runs it.
+HOST_LOCAL Block *running_block;
+#define block (*running_block)
+
+struct Pool {
+  std::mutex lock;
+  std::vector<Block *> idle;
+  Block *take() {
+    std::lock_guard<std::mutex> l(lock);
+    if (idle.empty()) {
+      auto b = new Block;
+      b->fibers.resize(MAX_THREADS);
+      b->shared = (char *)malloc(ALL_SHARED + MAX_ARRAYS * (GAP + 16) + PAGE);
+      if (!b->shared) abort();
+      return b;
+    }
+    Block *b = idle.back();
+    idle.pop_back();
+    return b;
+  }
+  void give(Block *b) {
+    std::lock_guard<std::mutex> l(lock);
+    idle.push_back(b);
+  }
+};
+Pool pool;
+
+[[noreturn]] void leave() {
+  Fiber *f = block.now;
+  f->waits = false;
+  switch_stack(&f->sp, block.scheduler);
+  abort();  // nobody goes on with a fiber that left
+}
+
+[[noreturn]] void blame(const char *what) {
+  block.wrong = what;
+  leave();
+}
+
+unsigned place(unsigned i) { return block.reverse ? (unsigned)block.kernel->threads - 1 - i : i; }
+
+// run_threads is what a fiber does: threads one by one, until one has waited at a barrier and ended.
+void run_threads() {
+  Block &b = block;
+  while (b.next < (unsigned)b.kernel->threads) {
+    Fiber *f = b.now;
+    f->thread = place(b.next++);
+    f->arrays = 0;
+    host_thread.x = f->thread;
+    b.kernel->run(b.argument);
+    if (f->waits) break;
+    b.finished++;
+  }
+  leave();
+}
+
+void begin(Fiber &f) {
+  if (!f.stack) {
+    f.stack = (char *)mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (f.stack == MAP_FAILED) abort();
+    mprotect(f.stack, PAGE, PROT_NONE);
+  }
+  f.sp = new_stack(f.stack + STACK, run_threads);
+  f.waits = false;
+}
+
+void resume(Fiber &f) {
+  block.now = &f;
+  host_thread.x = f.thread;
+  switch_stack(&block.scheduler, f.sp);
+}
+
+// gaps looks at what nobody owns of the shared memory.
+bool gaps() {
+  Block &b = block;
+  auto clean = [](const char *p) {
+    for (long i = 0; i < GAP; i++) {
+      if ((unsigned char)p[i] != 0xFF) return false;
+    }
+    return true;
+  };
+  for (int i = 0; i < b.arrays; i++) {
+    if (!clean(b.shared + b.at[i] + b.size[i])) return false;
+  }
+  return clean(b.shared + b.dynamic);
+}
+
+CUresult tell(const char *what) {
+  fprintf(stderr, "fake driver: kernel %s, block (%u, %u), thread %u: %s\n", block.kernel->name.c_str(), host_block.x, host_block.y,
+          host_thread.x, what);
+  return CUDA_ERROR_LAUNCH_FAILED;
+}
+
+CUresult run_block() {
+  Block &b = block;
+  unsigned n = (unsigned)b.kernel->threads;
+  b.next = b.finished = 0;
+  b.arrays = 0;
+  b.used = (b.dynamic + GAP + 15) / 16 * 16;
+  memset(b.shared, 0xFF, (size_t)b.used);
+  unsigned waiting = 0;
+  while (b.next < n && !b.wrong) {
+    Fiber &f = b.fibers[waiting];
+    begin(f);
+    resume(f);
+    if (f.waits) waiting++;
+  }
+  if (b.wrong) return tell(b.wrong);
+  if (waiting > 0 && b.finished > 0) return tell("ended while others wait at a barrier");
+  while (waiting > 0) {
+    unsigned still = 0;
+    for (unsigned i = 0; i < n; i++) {
+      resume(b.fibers[i]);
+      if (b.wrong) return tell(b.wrong);
+      still += b.fibers[i].waits;
+    }
+    if (still != 0 && still != n) return tell("ended while others wait at a barrier, or the other way round");
+    waiting = still;
+  }
+  if (!gaps()) {
+    tell("somebody in this block wrote outside of a shared array");
+    return CUDA_ERROR_ILLEGAL_ADDRESS;
+  }
+  return CUDA_SUCCESS;
+}
+
+struct sigaction before[2];
+
+// on_fault ends the grid whose kernel touched memory that it may not; other faults go to who handled them before.
+void on_fault(int number, siginfo_t *info, void *context) {
+  if (running_block && block.in_kernel) {
+    block.in_kernel = false;
+    block.address = info->si_addr;
+    siglongjmp(block.fault, 1);
+  }
+  struct sigaction &old = before[number == SIGBUS];
+  if (old.sa_flags & SA_SIGINFO) {
+    old.sa_sigaction(number, info, context);
+  } else if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) {
+    old.sa_handler(number);
+  } else {
+    signal(number, SIG_DFL);
+    raise(number);
+  }
+}
+
+void catch_faults() {
+  static const bool once = [] {
+    struct sigaction a = {};
+    a.sa_sigaction = on_fault;
+    a.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGSEGV, &a, &before[0]);
+    sigaction(SIGBUS, &a, &before[1]);
+    return true;
+  }();
+  (void)once;
+}
+
+}  // namespace
+
+void *host_shared(long bytes) {
+  Block &b = block;
+  int i = b.now->arrays++;
+  if (i < b.arrays) {
+    if (b.size[i] != bytes) blame("declares other shared arrays than the threads before it");
+    return b.shared + b.at[i];
+  }
+  if (i == MAX_ARRAYS) blame("declares too many shared arrays, or declares them in a loop");
+  b.size[i] = bytes;
+  b.at[i] = b.used;
+  long end = b.used + bytes + GAP;
+  long all = b.dynamic;
+  for (int j = 0; j <= i; j++) all += (b.size[j] + 15) / 16 * 16;
+  if (all - b.dynamic > STATIC_SHARED) blame("declares more than 48 KiB of shared memory: use DYNAMIC_SHARED");
+  if (all > ALL_SHARED) blame("uses more than 227 KiB of shared memory");
+  b.arrays++;
+  memset(b.shared + b.used, 0xFF, (size_t)(bytes + GAP));
+  b.used = (end + 15) / 16 * 16;
+  return b.shared + b.at[i];
+}
+
+extern "C" void host_sync() {
+  Fiber *f = block.now;
+  f->waits = true;
+  switch_stack(&f->sp, block.scheduler);
+  f->waits = false;
+}
+
+static CUresult run_blocks(unsigned x, unsigned y) {
+  Block &b = block;
+  if (sigsetjmp(b.fault, 1)) {
+    std::lock_guard<std::mutex> l(state);
+    fprintf(stderr, "fake driver: kernel %s, block (%u, %u), thread %u: touched %p, %s\n", b.kernel->name.c_str(), host_block.x,
+            host_block.y, host_thread.x, b.address, nearest(b.address).c_str());
+    return CUDA_ERROR_ILLEGAL_ADDRESS;
+  }
+  b.in_kernel = true;
+  CUresult r = CUDA_SUCCESS;
+  unsigned long all = (unsigned long)x * y;
+  for (unsigned long i = 0; i < all && r == CUDA_SUCCESS; i++) {
+    unsigned long j = b.reverse ? all - 1 - i : i;
+    host_block.x = (unsigned)(j % x);
+    host_block.y = (unsigned)(j / x);
+    r = run_block();
+  }
+  b.in_kernel = false;
+  return r;
+}
+
+CUresult run_grid(const Kernel *k, const void *argument, unsigned x, unsigned y, long dynamic) {
+  catch_faults();
+  Block *outer = running_block;
+  running_block = pool.take();
+  Block &b = block;
+  b.kernel = k;
+  b.argument = argument;
+  b.dynamic = dynamic;
+  b.reverse = setting("SWEEP_FAKE_REVERSE", 0) != 0;
+  b.wrong = nullptr;
+  host_threads = k->threads;
+  host_dynamic = b.shared;
+  CUresult r = run_blocks(x, y);
+  pool.give(running_block);
+  running_block = outer;
+  return r;
+}

@@ -1,0 +1,179 @@
+// Modules, their kernels, and launches.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+#include "../../kernel/cuda/host.h"
+#include "fake.h"
+
+namespace {
+
+std::map<std::string, Kernel> &kernels() {
+  static std::map<std::string, Kernel> all;  // made by whoever comes first, in whatever order files are initialised
+  return all;
+}
+
+// entry says whether PTX declares a kernel of that name.
+bool entry(const std::string &ptx, const std::string &name) {
+  const std::string word = ".entry";
+  for (size_t at = ptx.find(word); at != std::string::npos; at = ptx.find(word, at + 1)) {
+    size_t from = ptx.find_first_not_of(" \t\r\n", at + word.size());
+    if (from == std::string::npos) return false;
+    if (ptx.compare(from, name.size(), name) == 0) {
+      char next = from + name.size() < ptx.size() ? ptx[from + name.size()] : ' ';
+      if (strchr(" \t\r\n({", next)) return true;
+    }
+  }
+  return false;
+}
+
+long launches;      // since the program began
+long fail_at = -1;  // the launch that loses its context; -1: none does
+
+}  // namespace
+
+HostKernel::HostKernel(const char *name, int threads, void (*run)(const void *)) {
+  if (!kernels().emplace(name, Kernel{name, threads, run}).second) {
+    fprintf(stderr, "fake driver: there are two kernels called %s\n", name);
+    abort();
+  }
+}
+
+const Kernel *find_kernel(const std::string &name) {
+  auto i = kernels().find(name);
+  return i == kernels().end() ? nullptr : &i->second;
+}
+
+EXPORT CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option *options, void **values) {
+  std::lock_guard<std::mutex> l(state);
+  CUresult e;
+  CUcontext ctx = current(&e);
+  if (!ctx) return e;
+  std::string text = (const char *)image;
+  if (!setting("SWEEP_FAKE_ANY_PTX", 0) && text.find(".version") == std::string::npos) {
+    for (unsigned i = 0; i + 1 < n; i++) {
+      if (options[i] == CU_JIT_ERROR_LOG_BUFFER && (size_t)values[i + 1] > 0) {
+        snprintf((char *)values[i], (size_t)values[i + 1], "fake driver: the image is no PTX: it has no .version");
+      }
+    }
+    return CUDA_ERROR_INVALID_PTX;
+  }
+  *m = new CUmod_st{ctx, text, {}};
+  ctx->modules.insert(*m);
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuModuleLoadData(CUmodule *m, const void *image) {
+  return cuModuleLoadDataEx(m, image, 0, nullptr, nullptr);
+}
+
+EXPORT CUresult cuModuleUnload(CUmodule m) {
+  CUresult e;
+  CUcontext ctx;
+  {
+    std::lock_guard<std::mutex> l(state);
+    if (!(ctx = current(&e))) return e;
+  }
+  drain_all(ctx);
+  std::lock_guard<std::mutex> l(state);
+  if (!ctx->modules.erase(m)) return CUDA_ERROR_INVALID_HANDLE;
+  for (auto &f : m->functions) delete f.second;
+  delete m;
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
+  std::lock_guard<std::mutex> l(state);
+  CUresult e;
+  CUcontext ctx = current(&e);
+  if (!ctx) return e;
+  if (!ctx->modules.count(m)) return CUDA_ERROR_INVALID_HANDLE;
+  const Kernel *k = find_kernel(name);
+  if (!k) {
+    fprintf(stderr, "fake driver: there is no kernel %s in the .cu files that it was made of\n", name);
+    return CUDA_ERROR_NOT_FOUND;
+  }
+  if (!setting("SWEEP_FAKE_ANY_PTX", 0) && !entry(m->text, name)) {
+    fprintf(stderr, "fake driver: the module has no kernel %s: the PTX is older than the .cu file\n", name);
+    return CUDA_ERROR_NOT_FOUND;
+  }
+  CUfunction &known = m->functions[name];
+  if (!known) known = new CUfunc_st{ctx, k};
+  *f = known;
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int value) {
+  std::lock_guard<std::mutex> l(state);
+  CUresult e;
+  if (!current(&e)) return e;
+  if (a != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_SUCCESS;
+  if (value < 0 || value > ALL_SHARED) return CUDA_ERROR_INVALID_VALUE;
+  if (value > f->shared) f->shared = value;
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuFuncGetAttribute(int *value, CUfunction_attribute a, CUfunction f) {
+  *value = a == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? f->kernel->threads : 0;
+  return CUDA_SUCCESS;
+}
+
+static CUresult refuse(const Kernel *k, const char *what, long is, long may) {
+  fprintf(stderr, "fake driver: launch of %s: %s is %ld, but may be %ld\n", k->name.c_str(), what, is, may);
+  return CUDA_ERROR_INVALID_VALUE;
+}
+
+EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                               unsigned shared, CUstream s, void **params, void **) {
+  std::lock_guard<std::mutex> l(state);
+  CUresult e;
+  CUcontext ctx = current(&e);
+  if (!ctx) return e;
+  if (!ctx->streams.count(s) || f->ctx != ctx) return CUDA_ERROR_INVALID_HANDLE;
+  const Kernel *k = f->kernel;
+  if (gx < 1 || gx > MAX_GRID_X) return refuse(k, "the grid's x", gx, MAX_GRID_X);
+  if (gy < 1 || gy > MAX_GRID_Y) return refuse(k, "the grid's y", gy, MAX_GRID_Y);
+  if (gz != 1) return refuse(k, "the grid's z", gz, 1);
+  if (bx > MAX_THREADS || (int)bx != k->threads) return refuse(k, "the threads of a block", bx, k->threads);
+  if (by != 1 || bz != 1) return refuse(k, "the block's y or z", by > 1 ? by : bz, 1);
+  if (shared > f->shared) return refuse(k, "dynamic shared memory", shared, f->shared);
+  void *argument = *(void **)params[0];
+  return enqueue(s, [=]() -> CUresult {
+    {
+      std::lock_guard<std::mutex> l(state);
+      if (launches++ == fail_at) {
+        fail_at = -1;
+        return CUDA_ERROR_ILLEGAL_ADDRESS;
+      }
+    }
+    timespec from, to;
+    bool trace = setting("SWEEP_FAKE_TRACE", 0) != 0;
+    if (trace) clock_gettime(CLOCK_MONOTONIC, &from);
+    CUresult r = run_grid(k, argument, gx, gy, shared);
+    if (trace) {
+      clock_gettime(CLOCK_MONOTONIC, &to);
+      fprintf(stderr, "fake driver: %-32s %4u x %3u blocks %9.3f ms\n", k->name.c_str(), gx, gy,
+              (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6);
+    }
+    if (!check_guards(ctx, ("kernel " + k->name).c_str()) && r == CUDA_SUCCESS) r = CUDA_ERROR_ILLEGAL_ADDRESS;
+    return r;
+  });
+}
+
+// sweep_fake_fail_after makes the n-th launch from now, the first being 1, lose its context; 0: none does.
+EXPORT void sweep_fake_fail_after(long n) {
+  std::lock_guard<std::mutex> l(state);
+  fail_at = n > 0 ? launches + n - 1 : -1;
+}
+
+// sweep_fake_launches is how many kernels ran so far.
+EXPORT long sweep_fake_launches(void) {
+  std::lock_guard<std::mutex> l(state);
+  return launches;
+}
+
+// The variable is read once, when the library is loaded.
+static struct FromEnvironment {
+  FromEnvironment() { sweep_fake_fail_after(setting("SWEEP_FAKE_FAIL_AFTER", 0)); }
+} from_environment;

@@ -14,7 +14,7 @@ CUDADIRS  = ./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu ./cmd/sweep
 PKG      ?=
 RUN      ?=
 
-.PHONY: build fake cuda-test cuda-vet gen fmt lint test race slow bench check clean kernels ptxas
+.PHONY: build fake cuda-test cuda-tag cuda-vet gen fmt lint test race slow bench check clean kernels ptxas
 
 build: ## bin/sweep, with GPU support where it can be
 	@mkdir -p bin
@@ -29,13 +29,17 @@ fake: ## bin/libcuda-fake.so: the kernels compiled for this machine behind the f
 	@$(MAKE) -s -f trainer/device/fake/Makefile OUT=bin
 
 # make cuda-test PKG=./trainer/gpu RUN=TestX runs one package.
-cuda-test: fake ## the tests of the GPU path, on the stand-in driver
+cuda-test: fake cuda-tag ## the tests of the GPU path, on the stand-in driver
 	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu $(if $(RUN),-run '$(RUN)') $(or $(PKG),./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu)
 ifeq ($(PKG),)
 	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu -run CUDA ./cmd/sweep
 endif
 
-cuda-vet: ## vet and staticcheck with the tag gpu
+# Gorgonia's own tag would link cuBLAS and cuDNN.
+cuda-tag:
+	@! git grep -n --untracked '^//go:build.*\bcuda\b' -- '*.go' || { echo "the tag of GPU support is gpu, not cuda"; exit 1; }
+
+cuda-vet: cuda-tag ## vet and staticcheck with the tag gpu
 ifeq ($(CUDA),yes)
 	$(CUDAENV) $(GO) vet -tags gpu $(CUDADIRS)
 	$(CUDAENV) $(TOOL) staticcheck -tags gpu $(CUDADIRS)

@@ -5,27 +5,13 @@ package device_test
 import (
 	"encoding/binary"
 	"math"
-	"os"
 	"strings"
 	"testing"
 	"unsafe"
 
 	"sweep/trainer/device"
+	"sweep/trainer/device/devicetest"
 )
-
-// open opens the stand-in driver's first device.
-func open(t *testing.T) device.GPU {
-	t.Helper()
-	if os.Getenv("SWEEP_LIBCUDA") == "" {
-		t.Skip("the stand-in driver is not there: run make cuda-test")
-	}
-	g, err := device.Open("cuda:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { g.Close() })
-	return g
-}
 
 // ptx names kernels, as a module does; the stand-in driver reads no more of it.
 func ptx(names ...string) []byte {
@@ -115,7 +101,7 @@ func (b *bench) kernel(name string, shared int) device.Function {
 }
 
 func TestCUDALaunch(t *testing.T) {
-	b := newBench(t, open(t))
+	b := newBench(t, devicetest.Open(t, "cuda:0"))
 	const n = 1000
 	in := make([]float32, n)
 	for i := range in {

@@ -94,3 +94,14 @@ func (c *code) launches(to device.Stream, s *step, task device.Address, k class)
 	}
 	return nil
 }
+
+// precisions are those that there is code for.
+var precisions = []string{"fp32", "tf32", "bf16"}
+
+// valueBytes is what a number of a value takes.
+func valueBytes(precision string) int {
+	if precision == "bf16" {
+		return 2
+	}
+	return 4
+}

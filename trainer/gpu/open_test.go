@@ -1,0 +1,112 @@
+//go:build cuda
+
+package gpu
+
+import (
+	"os"
+	"testing"
+
+	"sweep/trainer/device"
+	"sweep/trainer/kernel/cuda"
+)
+
+// open gives a device to test on: that of the stand-in for a driver, or a real one. Without any the test is skipped.
+func open(t testing.TB) device.GPU {
+	t.Helper()
+	if s := device.CUDA(); s.Reason != "" {
+		t.Skipf("no GPU to test on: %s", s.Reason)
+	}
+	g, err := device.Open("cuda:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+// kernels finds the functions of a precision. A stand-in that takes any code as that of its kernels gets a word where the
+// program has none yet.
+func kernels(gpu device.GPU, precision string) *code {
+	c := newCode(gpu, precision)
+	if os.Getenv("SWEEP_FAKE_ANY_PTX") == "1" {
+		c.ptx = func(module, precision string) ([]byte, error) {
+			if text, err := cuda.PTX(module, precision); err == nil {
+				return text, nil
+			}
+			return []byte("// " + module + "." + precision + "\n"), nil
+		}
+	}
+	return c
+}
+
+// memory is a device's, taken for a test and seen from the host through one buffer.
+type memory struct {
+	t      testing.TB
+	gpu    device.GPU
+	stream device.Stream
+	buffer []byte
+}
+
+func newMemory(t testing.TB, gpu device.GPU) *memory {
+	t.Helper()
+	s, err := gpu.Stream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &memory{t: t, gpu: gpu, stream: s}
+}
+
+func (m *memory) check(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// take takes memory full of 0xff, which is NaN.
+func (m *memory) take(bytes int64) device.Address {
+	m.t.Helper()
+	at, err := m.gpu.Alloc(bytes)
+	m.check(err)
+	m.check(m.stream.Fill(at, 0xff, bytes))
+	m.t.Cleanup(func() {
+		if err := m.gpu.Free(at); err != nil {
+			m.t.Error(err)
+		}
+	})
+	return at
+}
+
+// pinned is a buffer of at least so many bytes.
+func (m *memory) pinned(bytes int) []byte {
+	m.t.Helper()
+	if len(m.buffer) < bytes {
+		b, err := m.gpu.Pinned(2 * bytes)
+		m.check(err)
+		m.buffer = b
+	}
+	return m.buffer[:bytes]
+}
+
+func (m *memory) put(at device.Address, b []byte) {
+	m.t.Helper()
+	if len(b) == 0 {
+		return
+	}
+	from := m.pinned(len(b))
+	copy(from, b)
+	m.check(m.stream.Upload(at, from))
+	m.check(m.stream.Wait())
+}
+
+func (m *memory) get(at device.Address, bytes int) []byte {
+	m.t.Helper()
+	to := m.pinned(bytes)
+	m.check(m.stream.Download(to, at))
+	m.check(m.stream.Wait())
+	return append([]byte(nil), to...)
+}

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"slices"
 
 	"sweep/trainer"
 )
@@ -23,11 +22,7 @@ func (t *trial) save() *trainer.State {
 }
 
 func (t *trial) tensors(block []float32) []trainer.Tensor {
-	out := make([]trainer.Tensor, len(t.layout.Weights))
-	for i, w := range t.layout.Weights {
-		out[i] = trainer.Tensor{Name: w.Name, Shape: slices.Clone(w.Shape), Data: slices.Clone(t.layout.Of(block, i))}
-	}
-	return out
+	return trainer.TensorsOf(t.layout.Weights, func(i int) []float32 { return t.layout.Of(block, i) })
 }
 
 // restore copies st in; it says what does not fit this trial's network.
@@ -46,17 +41,9 @@ func (t *trial) restore(st *trainer.State) error {
 		if set.block == nil {
 			continue // what an optimiser without a second moment has no use for
 		}
-		if len(set.from) != len(t.layout.Weights) {
-			return fmt.Errorf("it holds %d arrays of %s, the network has %d", len(set.from), set.name, len(t.layout.Weights))
-		}
-		for i, w := range t.layout.Weights {
-			f := set.from[i]
-			dst := t.layout.Of(set.block, i)
-			if f.Name != w.Name || !slices.Equal(f.Shape, w.Shape) || len(f.Data) != len(dst) {
-				return fmt.Errorf("array %d of %s is %s %v of %d values, the network has %s %v",
-					i, set.name, f.Name, f.Shape, len(f.Data), w.Name, w.Shape)
-			}
-			copy(dst, f.Data)
+		at := func(i int) []float32 { return t.layout.Of(set.block, i) }
+		if err := trainer.PutTensors(set.name, set.from, t.layout.Weights, at); err != nil {
+			return err
 		}
 	}
 	t.hasBest = len(st.Best) > 0

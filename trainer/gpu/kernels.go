@@ -60,18 +60,36 @@ type class struct {
 	latent, batch, trained int
 }
 
-// covers tells whether grids made for c serve d.
-func (c class) covers(d class) bool {
-	return c.tiles >= d.tiles && c.slots >= d.slots && c.latent >= d.latent && c.batch >= d.batch && c.trained >= d.trained
-}
-
-// launches puts a step into a stream: task is where its table lies.
-func (c *code) launches(to device.Stream, s *step, task device.Address, k class) error {
+// of are the kernels of a step in grids of a class.
+func (s *step) of(k class) ([]cuda.Launch, error) {
 	g := s.geometry
 	g.MaxLatent, g.MaxBatch, g.MaxTrained = k.latent, k.batch, k.trained
 	list, ok := cuda.Launches(g)
 	if !ok {
-		return fmt.Errorf("there is no kernel for the step %s", s.kind)
+		return nil, fmt.Errorf("there is no kernel for the step %s", s.kind)
+	}
+	return list, nil
+}
+
+// ready loads the kernels of a step.
+func (c *code) ready(s *step, k class) error {
+	list, err := s.of(k)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		if _, err := c.function(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// launches puts a step into a stream: task is where its table lies.
+func (c *code) launches(to device.Stream, s *step, task device.Address, k class) error {
+	list, err := s.of(k)
+	if err != nil {
+		return err
 	}
 	for _, l := range list {
 		f, err := c.function(l)
@@ -81,12 +99,6 @@ func (c *code) launches(to device.Stream, s *step, task device.Address, k class)
 		y := k.tiles
 		if l.Over == cuda.Slots {
 			y = k.slots
-		}
-		if s.kind == begin {
-			y = 1
-		}
-		if l.X == 0 || y == 0 {
-			continue
 		}
 		if err := to.Launch(device.Launch{Function: f, X: l.X, Y: y, Threads: l.Threads, Shared: l.Shared, Argument: task}); err != nil {
 			return fmt.Errorf("launch %s: %w", l.Kernel, err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"sweep/trainer/kernel"
 	"sweep/trainer/kernel/cuda"
 	"sweep/trainer/model"
 	"sweep/trainer/plan"
@@ -34,10 +33,8 @@ type program struct {
 	values   int // of a slot in the table of values
 	weights  int // and in that of weights
 	training bool
-	code     int // value: the latent code; plan.None of a training program
-	output   int // value: the output before cropping
-	split    []bool
-	loss     kernel.Loss // for the crop and the output's activation
+	encoded  int    // the last step that the latent code needs; of a forward program
+	split    []bool // by weight: whether its gradient comes in parts
 }
 
 // stackOf is c without what may differ among the slots of a bucket: configurations with equal stacks have plans of the same
@@ -95,12 +92,16 @@ func translate(p, q *plan.Program, training bool) (*program, error) {
 		return nil, err
 	}
 	t := &translator{p: p, q: q, out: &program{
-		values: len(p.Values), weights: len(p.Layout.Weights), training: training, code: p.Code, output: p.Output, loss: p.Loss,
+		values: len(p.Values), weights: len(p.Layout.Weights), training: training,
 		split: make([]bool, len(p.Layout.Weights)),
 	}}
-	t.own(begin)
 	for i := 0; i < len(p.Steps); i++ {
 		i += t.step(i)
+	}
+	for i, s := range t.out.steps {
+		if p.Code != plan.None && s.task.Dst == int32(p.Code) {
+			t.out.encoded = i
+		}
 	}
 	if training {
 		t.own(reduce)

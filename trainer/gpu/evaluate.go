@@ -94,7 +94,6 @@ type viewer struct {
 	extra    device.Address // order of a batch, and its pixels if they are staged
 	bytes    int64
 	pixels   []byte
-	begun    bool
 }
 
 func (t *trial) viewer(which trainer.Which, set *dataset.Images) (*viewer, error) {

@@ -35,11 +35,10 @@ type trial struct {
 	sets           [2]*resident   // training and validation images
 
 	state   status
-	epoch   int   // finished
-	step    int64 // of the optimiser, that were put into the stream
-	done    int   // images of the epoch that were: of the training images, then of the validation images
-	first   int64 // step before the epoch's first
-	began   time.Time
+	epoch   int     // finished
+	step    int64   // of the optimiser, that were put into the stream
+	done    int     // images of the epoch that were: of the training images, then of the validation images
+	first   int64   // step before the epoch's first
 	rate    float64 // learning rate of the last step
 	hasBest bool
 

@@ -314,8 +314,8 @@ func gradients(p plan.Step) []int {
 	return nil
 }
 
-// running are the weights that a step itself writes.
-func running(p plan.Step) []int {
+// statistics are the weights that a step itself writes.
+func statistics(p plan.Step) []int {
 	if p.Kind == plan.Norm && p.Norm.Mean != plan.None {
 		return []int{p.Norm.Mean, p.Norm.Var}
 	}
@@ -362,7 +362,7 @@ func (b *bench) written(s *seat, of *step, folded bool) []interval {
 			add(s.room.partial+4*(tile*int64(s.room.stride)+int64(s.room.splits[w])), 4*int64(l.Sizes[w]))
 		}
 	}
-	for _, w := range running(p) {
+	for _, w := range statistics(p) {
 		add(s.room.w+4*int64(l.Offsets[w]), 4*int64(l.Sizes[w]))
 	}
 	if folded {
@@ -442,7 +442,7 @@ func (b *bench) outputs(t *testing.T, slot int, of *step, f fill, sums kernel.Su
 		}
 		numbers("gradient of "+l.Weights[w].Name, l.Of(s.g, w), got, 4, limit)
 	}
-	for _, w := range running(p) {
+	for _, w := range statistics(p) {
 		numbers(l.Weights[w].Name, l.Of(s.w, w), floats(room[s.room.w+4*int64(l.Offsets[w]):][:4*l.Sizes[w]], 4), 4, limit)
 	}
 }

@@ -107,7 +107,7 @@ func TestBeginWithoutItsCheckpoint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, _, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
+			a, _, err := db.Begin(ctx, p.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +136,7 @@ func TestBeginWithoutItsCheckpoint(t *testing.T) {
 			if _, err := db.Reclaim(ctx, s.ID, start); err != nil {
 				t.Fatal(err)
 			}
-			a, resume, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
+			a, resume, err := db.Begin(ctx, p.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 			if err != nil || (resume != nil) != (c.want > 0) || a.ResumedStep != c.want {
 				t.Fatalf("resumes %v at %d (%v)", resume, a.ResumedStep, err)
 			}
@@ -153,7 +153,7 @@ func TestBeginWithoutItsCheckpoint(t *testing.T) {
 			if _, err := db.Reclaim(ctx, s.ID, start); err != nil {
 				t.Fatal(err)
 			}
-			_, resume, err = db.Begin(ctx, p.ID, "host", "cpu:0", start)
+			_, resume, err = db.Begin(ctx, p.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 			if err != nil || resume == nil || resume.Step != len(files) {
 				t.Fatalf("after a new checkpoint it resumes %v (%v)", resume, err)
 			}
@@ -179,7 +179,7 @@ func TestFilesThatStayBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _, err := db.Begin(ctx, p.ID, "host", "cpu:0", start)
+	a, _, err := db.Begin(ctx, p.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 	if err != nil {
 		t.Fatal(err)
 	}

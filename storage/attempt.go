@@ -75,8 +75,8 @@ func rewind(ctx context.Context, tx *sql.Tx, trialID int64, c checkpoint) error 
 
 // Begin turns a waiting trial into a running one, under a new epoch. It continues the newest checkpoint whose file is
 // what its digest says: a damaged one would end every attempt that takes it up.
-func (db *DB) Begin(ctx context.Context, trialID int64, host, device string, now time.Time) (study.Attempt, *study.Resume, error) {
-	a := study.Attempt{TrialID: trialID, Host: host, Device: device, Start: fromMicros(micros(now)), State: string(study.Running)}
+func (db *DB) Begin(ctx context.Context, trialID int64, place study.Place, now time.Time) (study.Attempt, *study.Resume, error) {
+	a := study.Attempt{TrialID: trialID, Host: place.Host, Device: place.Device, Kind: place.Kind, Because: place.Because, Start: fromMicros(micros(now)), State: string(study.Running)}
 	var resume *study.Resume
 	sound := map[string]bool{}
 	good := func(digest string, size int64) bool {
@@ -124,9 +124,9 @@ func (db *DB) Begin(ctx context.Context, trialID int64, host, device string, now
 			return err
 		}
 		res, err := tx.ExecContext(ctx, `
-			INSERT INTO attempt (trial_id, ordinal, epoch, host, device, start, active, state, resumed_from, resumed_step)
-			VALUES (?, ?, ?, ?, ?, ?6, ?6, 'running', ?, ?)`,
-			trialID, a.Ordinal, a.Epoch, host, device, micros(now), a.ResumedFrom, a.ResumedStep)
+			INSERT INTO attempt (trial_id, ordinal, epoch, host, device, start, active, state, resumed_from, resumed_step, kind, because)
+			VALUES (?, ?, ?, ?, ?, ?6, ?6, 'running', ?, ?, ?, ?)`,
+			trialID, a.Ordinal, a.Epoch, a.Host, a.Device, micros(now), a.ResumedFrom, a.ResumedStep, a.Kind, a.Because)
 		if err != nil {
 			return err
 		}
@@ -141,9 +141,16 @@ func (db *DB) Begin(ctx context.Context, trialID int64, host, device string, now
 			optunaRunning, optunaTime(now), trialID); err != nil {
 			return err
 		}
-		return addEvent(ctx, tx, studyID, number, "began", map[string]any{
-			"attempt": a.Ordinal, "host": host, "device": device, "resumed_from": a.ResumedFrom, "resumed_step": a.ResumedStep,
-		}, now)
+		body := map[string]any{
+			"attempt": a.Ordinal, "host": a.Host, "device": a.Device, "resumed_from": a.ResumedFrom, "resumed_step": a.ResumedStep,
+		}
+		if a.Kind != "" {
+			body["kind"] = a.Kind
+		}
+		if a.Because != "" {
+			body["because"] = a.Because
+		}
+		return addEvent(ctx, tx, studyID, number, "began", body, now)
 	})
 	if err != nil {
 		return study.Attempt{}, nil, wrap(err, "begin trial with id %d", trialID)
@@ -340,17 +347,26 @@ func endTrial(ctx context.Context, tx *sql.Tx, l study.Lease, o study.Outcome, n
 	if err != nil {
 		return nil, err
 	}
-	unkept, err := dropModels(ctx, tx, l, next, keep)
+	best := o.BestStep
+	if next != study.Complete {
+		best = 0 // its newest picture is its last word
+	}
+	unkept, err := dropModels(ctx, tx, l, best, keep)
 	return append(dropped, unkept...), err
 }
 
 // dropModels deletes the models of all but the keep best trials. Of the pictures of a trial without a model one stays, of
 // the epoch that its model was of, else the newest: pictures by epoch are for trials that somebody may still want.
-func dropModels(ctx context.Context, tx *sql.Tx, l study.Lease, next study.State, keep int) ([]string, error) {
+func dropModels(ctx context.Context, tx *sql.Tx, l study.Lease, best, keep int) ([]string, error) {
 	type shown struct{ trial, step int64 }
 	var without []shown
-	if next != study.Complete { // it never had one
-		without = append(without, shown{l.TrialID, 0})
+	var has bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM artifact WHERE trial_id = ? AND kind = ?)`,
+		l.TrialID, string(study.ModelFile)).Scan(&has); err != nil {
+		return nil, err
+	}
+	if !has {
+		without = append(without, shown{l.TrialID, int64(best)})
 	}
 	const others = `study_id = ?1 AND kind = ?2 AND trial_id NOT IN (
 		SELECT trial_id FROM trial_info WHERE study_id = ?1 AND class IN (0, 1) ORDER BY class, nan, score, trial_id LIMIT ?3)`
@@ -385,15 +401,9 @@ func (db *DB) Reclaim(ctx context.Context, studyID int64, now time.Time) (requeu
 	var dropped []string
 	err = db.updateDurably(ctx, func(tx *sql.Tx) error {
 		requeued, dropped = 0, nil
-		type open struct {
-			lease  study.Lease
-			number int
-			active int64
-			losses int
-		}
-		var opens []open
+		var opens []losing
 		err := each(ctx, tx, func(r *sql.Rows) error {
-			o := open{lease: study.Lease{StudyID: studyID}}
+			o := losing{lease: study.Lease{StudyID: studyID}}
 			err := r.Scan(&o.lease.AttemptID, &o.lease.TrialID, &o.number, &o.active, &o.losses)
 			opens = append(opens, o)
 			return err
@@ -404,36 +414,13 @@ func (db *DB) Reclaim(ctx context.Context, studyID int64, now time.Time) (requeu
 			return err
 		}
 		for _, o := range opens {
-			const message = "its process ended without a word"
-			if err := closeAttempt(ctx, tx, o.lease.AttemptID, attemptLost, study.ReasonLost, message, o.active); err != nil {
+			state, d, err := db.lose(ctx, tx, o, "its process ended without a word", now)
+			if err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET losses = ? WHERE trial_id = ?`, o.losses, o.lease.TrialID); err != nil {
-				return err
-			}
-			kind, state := "requeued", study.Waiting
-			if o.losses >= maxLosses {
-				kind, state = "finished", study.Failed
-				d, err := endTrial(ctx, tx, o.lease, study.Outcome{State: study.Failed, Value: math.NaN()}, study.Failed, math.MaxInt32, now)
-				if err != nil {
-					return err
-				}
-				dropped = append(dropped, d...)
-				why := fmt.Sprintf("lost %d times in a row without a newer checkpoint: %s", o.losses, message)
-				if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET reason = ?, message = ? WHERE trial_id = ?`,
-					string(study.ReasonLost), why, o.lease.TrialID); err != nil {
-					return err
-				}
-			} else {
-				if err := db.requeue(ctx, tx, o.lease.TrialID); err != nil {
-					return err
-				}
+			dropped = append(dropped, d...)
+			if state == study.Waiting {
 				requeued++
-			}
-			if err := addEvent(ctx, tx, studyID, o.number, kind, map[string]any{
-				"attempt": attemptLost, "state": state, "reason": study.ReasonLost,
-			}, now); err != nil {
-				return err
 			}
 		}
 		return nil
@@ -443,4 +430,65 @@ func (db *DB) Reclaim(ctx context.Context, studyID int64, now time.Time) (requeu
 	}
 	db.tidy(ctx, dropped)
 	return requeued, nil
+}
+
+// Lose ends the attempt of a lease as lost: its device is gone, or its process. Its trial goes back to waiting, or fails
+// when it was lost too often.
+func (db *DB) Lose(ctx context.Context, l study.Lease, message string, now time.Time) (state study.State, err error) {
+	var dropped []string
+	err = db.updateDurably(ctx, func(tx *sql.Tx) error {
+		o := losing{lease: l, active: micros(now)}
+		var err error
+		if o.number, err = current(ctx, tx, l); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT losses + 1 FROM trial_info WHERE trial_id = ?`, l.TrialID).Scan(&o.losses); err != nil {
+			return err
+		}
+		state, dropped, err = db.lose(ctx, tx, o, message, now)
+		return err
+	})
+	if err != nil {
+		return "", wrap(err, "give up a lost attempt")
+	}
+	db.tidy(ctx, dropped)
+	return state, nil
+}
+
+// losing is an attempt that is lost, with the end that it had and how often in a row that happened to its trial.
+type losing struct {
+	lease  study.Lease
+	number int
+	active int64
+	losses int
+}
+
+// lose ends an attempt as lost. It returns its trial's state and the digests of files that are no longer kept.
+func (db *DB) lose(ctx context.Context, tx *sql.Tx, o losing, message string, now time.Time) (study.State, []string, error) {
+	if err := closeAttempt(ctx, tx, o.lease.AttemptID, attemptLost, study.ReasonLost, message, o.active); err != nil {
+		return "", nil, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET losses = ? WHERE trial_id = ?`, o.losses, o.lease.TrialID); err != nil {
+		return "", nil, err
+	}
+	kind, state := "requeued", study.Waiting
+	var dropped []string
+	if o.losses >= maxLosses {
+		kind, state = "finished", study.Failed
+		var err error
+		dropped, err = endTrial(ctx, tx, o.lease, study.Outcome{State: study.Failed, Value: math.NaN()}, study.Failed, math.MaxInt32, now)
+		if err != nil {
+			return "", nil, err
+		}
+		why := fmt.Sprintf("lost %d times in a row without a newer checkpoint: %s", o.losses, message)
+		if _, err := tx.ExecContext(ctx, `UPDATE trial_info SET reason = ?, message = ? WHERE trial_id = ?`,
+			string(study.ReasonLost), why, o.lease.TrialID); err != nil {
+			return "", nil, err
+		}
+	} else if err := db.requeue(ctx, tx, o.lease.TrialID); err != nil {
+		return "", nil, err
+	}
+	return state, dropped, addEvent(ctx, tx, o.lease.StudyID, o.number, kind, map[string]any{
+		"attempt": attemptLost, "state": state, "reason": study.ReasonLost,
+	}, now)
 }

@@ -92,7 +92,7 @@ func work(ctx context.Context, db *storage.DB, s study.Study, worker, n int) err
 		if err != nil {
 			return err
 		}
-		a, _, err := db.Begin(ctx, p.ID, "host", fmt.Sprint("cpu:", worker), start)
+		a, _, err := db.Begin(ctx, p.ID, study.Place{Host: "host", Device: fmt.Sprint("cpu:", worker)}, start)
 		if err != nil {
 			return err
 		}

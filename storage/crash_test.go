@@ -54,7 +54,7 @@ func writeForEver(path string) {
 			t, err = db.Propose(ctx, s.ID, study.Proposal{Params: crashParams(len(trials)), Space: s.Spec.Space, Now: start})
 			fail(err)
 		}
-		a, resume, err := db.Begin(ctx, t.ID, "host", "cpu:0", start)
+		a, resume, err := db.Begin(ctx, t.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 		fail(err)
 		l := study.Lease{StudyID: s.ID, TrialID: t.ID, AttemptID: a.ID, Epoch: a.Epoch}
 		step := 1

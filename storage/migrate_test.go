@@ -144,6 +144,9 @@ func describe(t *testing.T, db *storage.DB) string {
 				d.Number, d.State, d.Value, d.Duration, d.Reason, d.Start, d.Params, d.Curve, d.Metrics, d.History)
 			for _, a := range d.List {
 				fmt.Fprintf(&b, "  attempt %d epoch %d %s on %s resumes %d at %d\n", a.Ordinal, a.Epoch, a.State, a.Device, a.ResumedFrom, a.ResumedStep)
+				if a.Kind != "" {
+					fmt.Fprintf(&b, "    which is %s; %q\n", a.Kind, a.Because)
+				}
 			}
 			for _, a := range d.Artifacts {
 				fmt.Fprintf(&b, "  artifact %+v\n", a)

@@ -33,6 +33,7 @@ type DB struct {
 	files files
 	full  bool
 	read  *sql.DB // many connections that cannot write
+	group group
 
 	mu     sync.Mutex
 	closed bool
@@ -223,51 +224,11 @@ func (db *DB) writer() (*sql.DB, error) {
 }
 
 // update runs f in one write transaction.
-func (db *DB) update(ctx context.Context, f func(*sql.Tx) error) error {
-	w, err := db.writer()
-	if err != nil {
-		return err
-	}
-	tx, err := w.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(db.path, err)
-	}
-	defer tx.Rollback() // does nothing after Commit
-	if err := f(tx); err != nil {
-		return explain(db.path, err)
-	}
-	return explain(db.path, tx.Commit())
-}
+func (db *DB) update(ctx context.Context, f func(*sql.Tx) error) error { return db.submit(ctx, f, false) }
 
 // updateDurably runs f in one write transaction that has reached the disk, with all before it, when it returns.
 func (db *DB) updateDurably(ctx context.Context, f func(*sql.Tx) error) error {
-	if db.full {
-		return db.update(ctx, f)
-	}
-	w, err := db.writer()
-	if err != nil {
-		return err
-	}
-	conn, err := w.Conn(ctx)
-	if err != nil {
-		return explain(db.path, err)
-	}
-	defer conn.Close()
-	// The level of a connection cannot change inside a transaction, hence around it. Syncing the log at this commit
-	// syncs all of it.
-	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = full"); err != nil {
-		return explain(db.path, err)
-	}
-	defer conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous = normal") // at worst later commits sync too
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(db.path, err)
-	}
-	defer tx.Rollback()
-	if err := f(tx); err != nil {
-		return explain(db.path, err)
-	}
-	return explain(db.path, tx.Commit())
+	return db.submit(ctx, f, true)
 }
 
 // view runs f in one read transaction: it sees one state of the database.

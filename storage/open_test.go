@@ -193,7 +193,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _, err := db.Begin(t.Context(), p.ID, "host", "cpu:0", start)
+	a, _, err := db.Begin(t.Context(), p.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 	if err != nil {
 		t.Fatal(err)
 	}

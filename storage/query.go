@@ -261,13 +261,13 @@ func (db *DB) Detail(ctx context.Context, studyID int64, number int) (study.Deta
 			var start int64
 			var end sql.NullInt64
 			if err := r.Scan(&a.ID, &a.Ordinal, &a.Epoch, &a.Host, &a.Device, &start, &end, &a.State, &a.Reason, &a.Message,
-				&a.ResumedFrom, &a.ResumedStep); err != nil {
+				&a.ResumedFrom, &a.ResumedStep, &a.Kind, &a.Because); err != nil {
 				return err
 			}
 			a.Start, a.End = fromMicros(start), fromMicros(end.Int64)
 			d.List = append(d.List, a)
 			return nil
-		}, `SELECT attempt_id, ordinal, epoch, host, device, start, end, state, reason, message, resumed_from, resumed_step
+		}, `SELECT attempt_id, ordinal, epoch, host, device, start, end, state, reason, message, resumed_from, resumed_step, kind, because
 		    FROM attempt WHERE trial_id = ? ORDER BY ordinal`, id)
 		if err != nil {
 			return err

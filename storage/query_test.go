@@ -49,7 +49,7 @@ func fill(t testing.TB, db *storage.DB, s study.Study, n int, rng *rand.Rand) {
 			continue // waits
 		}
 		now := start.Add(time.Duration(i) * time.Minute)
-		a, _, err := db.Begin(ctx, p.ID, "host", "cpu:0", now)
+		a, _, err := db.Begin(ctx, p.ID, study.Place{Host: "host", Device: "cpu:0"}, now)
 		check(err)
 		l := study.Lease{StudyID: s.ID, TrialID: p.ID, AttemptID: a.ID, Epoch: a.Epoch}
 		value := float64(rng.IntN(n)) / float64(n)
@@ -377,7 +377,7 @@ func BenchmarkAppend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a, _, err := db.Begin(b.Context(), p.ID, "host", "cpu:0", start)
+	a, _, err := db.Begin(b.Context(), p.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -230,7 +230,7 @@ func model(t *testing.T, db *storage.DB, s study.Study, value float64, body []by
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _, err := db.Begin(t.Context(), p.ID, "host", "cpu:0", start)
+	a, _, err := db.Begin(t.Context(), p.ID, study.Place{Host: "host", Device: "cpu:0"}, start)
 	if err != nil {
 		t.Fatal(err)
 	}

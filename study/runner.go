@@ -7,12 +7,14 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
 // Runner runs one study: it asks the sampler, hands out grants, watches the curves and keeps the store. It is the
-// in-process [Work]. All methods may be called from several goroutines.
+// in-process [Work]. All methods may be called from several goroutines: they wait for each other in memory only, so that
+// the store can write for many trials at once.
 //
 // The store is written before memory changes, so that what a Runner has said is never more than what is kept.
 type Runner struct {
@@ -21,13 +23,23 @@ type Runner struct {
 	sampler  Sampler
 	pruner   Pruner // nil prunes nothing
 	now      func() time.Time
+	needs    func(Params) ([]string, error) // nil: every device runs every trial
 	finished func(Trial)
 
-	mu     sync.Mutex
-	trials []Trial // by number
+	// claiming is held by who claims: trials are proposed and begun one after the other. It is taken before mu.
+	claiming sync.Mutex
+	history  []Trial // what samplers see: trials as of the last claim
+	judged   map[int][]string
+
+	mu      sync.Mutex
+	trials  []Trial      // by number
+	waiting []int        // numbers of those that wait, rising
+	changed map[int]bool // trials that history has otherwise
 	// open holds the current lease of each running trial, by the trial's ID.
 	open map[int64]lease
 	wish Verdict
+	// top holds the values of the best complete trials, the best first, of as many as keep their models.
+	top []float64
 }
 
 type lease struct {
@@ -45,6 +57,9 @@ type RunnerConfig struct {
 	Sampler Sampler
 	Pruner  Pruner // nil prunes nothing
 	Now     func() time.Time
+	// Needs, where set, tells which kinds of step a configuration needs, for [Capacity.Takes]. An error is one that the
+	// trial will meet itself: any device may take it.
+	Needs func(Params) ([]string, error)
 	// Finished, where set, is told each trial that has just become final. It is called from the goroutine that
 	// finished it and must not call the Runner.
 	Finished func(Trial)
@@ -60,25 +75,39 @@ func NewRunner(ctx context.Context, c RunnerConfig) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the trials of study %s: %w", c.Study.Name, err)
 	}
-	return &Runner{
-		study: c.Study, store: c.Store, sampler: c.Sampler, pruner: c.Pruner, now: c.Now, finished: c.Finished,
-		trials: trials, open: map[int64]lease{}, wish: Go,
-	}, nil
+	r := &Runner{
+		study: c.Study, store: c.Store, sampler: c.Sampler, pruner: c.Pruner, now: c.Now, needs: c.Needs, finished: c.Finished,
+		trials: trials, history: slices.Clone(trials), judged: map[int][]string{}, changed: map[int]bool{},
+		open: map[int64]lease{}, wish: Go,
+	}
+	for i, t := range trials {
+		switch t.State {
+		case Waiting:
+			r.waiting = append(r.waiting, i)
+		case Complete:
+			r.rank(t.Value)
+		}
+	}
+	return r, nil
 }
 
-// Claim implements [Work]. Trials that wait come first, by number; then the sampler is asked.
+// Claim implements [Work]. Trials that wait come first, by number; then the sampler is asked. A proposal that is not for
+// this worker waits for another one.
 func (r *Runner) Claim(ctx context.Context, c Capacity) ([]Grant, error) {
+	r.claiming.Lock()
+	defer r.claiming.Unlock()
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	wish, done := r.wish, len(r.open) == 0 && !r.more()
+	r.mu.Unlock()
 	switch {
-	case r.wish == Stop, len(r.open) == 0 && !r.more():
+	case wish == Stop, done:
 		return nil, ErrDone
-	case r.wish == Pause:
+	case wish == Pause:
 		return nil, nil
 	}
 	var grants []Grant
 	for len(grants) < c.Slots {
-		number, err := r.next(ctx)
+		number, err := r.next(ctx, c)
 		if err != nil {
 			return grants, err
 		}
@@ -94,42 +123,80 @@ func (r *Runner) Claim(ctx context.Context, c Capacity) ([]Grant, error) {
 	return grants, nil
 }
 
-// more reports whether a trial waits or may still be proposed.
+// more reports whether a trial waits or may still be proposed. The caller has the lock.
 func (r *Runner) more() bool {
-	return !r.reached() && (len(r.trials) < r.study.Spec.RunCap ||
-		slices.ContainsFunc(r.trials, func(t Trial) bool { return t.State == Waiting }))
+	return !r.reached() && (len(r.trials) < r.study.Spec.RunCap || len(r.waiting) > 0)
 }
 
-// next finds or proposes a waiting trial; -1 when there is none to be had.
-func (r *Runner) next(ctx context.Context) (int, error) {
-	if !r.more() {
-		return -1, nil
+// next finds or proposes a waiting trial for a worker; -1 when there is none to be had. The caller claims.
+func (r *Runner) next(ctx context.Context, c Capacity) (int, error) {
+	for {
+		r.mu.Lock()
+		if !r.more() {
+			r.mu.Unlock()
+			return -1, nil
+		}
+		for _, i := range r.waiting {
+			if c.Takes(r.kinds(i, r.trials[i].Params)) {
+				r.mu.Unlock()
+				return i, nil
+			}
+		}
+		n := len(r.trials)
+		for i := range r.changed {
+			r.history[i] = r.trials[i]
+		}
+		clear(r.changed)
+		r.mu.Unlock()
+		if n >= r.study.Spec.RunCap {
+			return -1, nil // all that wait are for other workers
+		}
+		if err := r.propose(ctx, n); err != nil {
+			return -1, err
+		}
 	}
-	if i := slices.IndexFunc(r.trials, func(t Trial) bool { return t.State == Waiting }); i >= 0 {
-		return i, nil
+}
+
+// kinds are those of step that a trial needs. The caller claims.
+func (r *Runner) kinds(number int, p Params) []string {
+	if r.needs == nil {
+		return nil
 	}
-	n := len(r.trials)
+	k, ok := r.judged[number]
+	if !ok {
+		k, _ = r.needs(p) // an error is one that the trial meets itself, wherever it is trained
+		r.judged[number] = k
+	}
+	return k
+}
+
+// propose asks the sampler for trial n, the next one, and stores it. The caller claims.
+func (r *Runner) propose(ctx context.Context, n int) error {
 	params, err := r.sampler.Sample(ctx, Ask{
-		Number: n, Seed: r.study.Spec.Seed, Space: r.study.Spec.Space, Objective: r.study.Spec.Objective, Trials: r.trials[:n:n],
+		Number: n, Seed: r.study.Spec.Seed, Space: r.study.Spec.Space, Objective: r.study.Spec.Objective, Trials: r.history[:n:n],
 	})
 	if err != nil {
-		return -1, fmt.Errorf("propose trial %d: %w", n, err)
+		return fmt.Errorf("propose trial %d: %w", n, err)
 	}
 	if err := r.study.Spec.Space.Check(params); err != nil {
-		return -1, fmt.Errorf("propose trial %d by %s: %w", n, r.study.Spec.Method, err)
+		return fmt.Errorf("propose trial %d by %s: %w", n, r.study.Spec.Method, err)
 	}
 	t, err := r.store.Propose(ctx, r.study.ID, Proposal{
 		Params: params, Space: r.study.Spec.Space, Sampler: r.study.Spec.Method, Now: r.now(),
 	})
 	if err != nil {
-		return -1, fmt.Errorf("store trial %d: %w", n, err)
+		return fmt.Errorf("store trial %d: %w", n, err)
 	}
 	if t.Number != n {
-		return -1, fmt.Errorf("store trial %d: the database gave it number %d; another program adds trials to study %s: stop it and run again",
+		return fmt.Errorf("store trial %d: the database gave it number %d; another program adds trials to study %s: stop it and run again",
 			n, t.Number, r.study.Name)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.trials = append(r.trials, t)
-	return n, nil
+	r.history = append(r.history, t)
+	r.waiting = append(r.waiting, n)
+	return nil
 }
 
 // reached reports whether a complete trial is at least as good as the study's target.
@@ -143,12 +210,19 @@ func (r *Runner) reached() bool {
 }
 
 func (r *Runner) begin(ctx context.Context, number int, c Capacity) (Grant, error) {
-	t := &r.trials[number]
+	r.mu.Lock()
+	id, params := r.trials[number].ID, r.trials[number].Params
+	r.mu.Unlock()
 	now := r.now()
-	a, resume, err := r.store.Begin(ctx, t.ID, c.Host, c.Device, now)
+	a, resume, err := r.store.Begin(ctx, id, Place{
+		Host: c.Host, Device: c.Device, Kind: c.Kind, Because: c.because(r.kinds(number, params)),
+	}, now)
 	if err != nil {
 		return Grant{}, fmt.Errorf("begin trial %d: %w", number, err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := &r.trials[number]
 	t.State, t.Attempts, t.Reason, t.Message = Running, a.Ordinal, "", ""
 	if t.Start.IsZero() {
 		t.Start = now
@@ -159,12 +233,30 @@ func (r *Runner) begin(ctx context.Context, number int, c Capacity) (Grant, erro
 	}
 	// A new slice, since samplers may still hold the old one.
 	t.Curve = slices.Clone(t.Curve[:curveUntil(t.Curve, kept)])
+	r.changed[number] = true
+	r.waiting = slices.DeleteFunc(r.waiting, func(n int) bool { return n == number })
 	l := Lease{StudyID: r.study.ID, TrialID: t.ID, AttemptID: a.ID, Epoch: a.Epoch}
 	r.open[t.ID] = lease{Lease: l, number: number, begun: now}
 	return Grant{
 		Lease: l, Study: r.study.Name, Spec: r.study.Spec, Data: r.study.Data, Number: number, Attempt: a.Ordinal,
 		Params: t.Params, Resume: resume,
 	}, nil
+}
+
+// because says why a trial with these needs is for this worker and no other.
+func (c Capacity) because(needs []string) string {
+	var lacking []string
+	for _, n := range needs {
+		for _, other := range c.Leave {
+			if other != nil && !slices.Contains(other, n) && !slices.Contains(lacking, n) {
+				lacking = append(lacking, n)
+			}
+		}
+	}
+	if len(lacking) == 0 {
+		return ""
+	}
+	return "the GPUs have no kernel for " + strings.Join(lacking, ", ")
 }
 
 // curveUntil counts the samples of a rising curve at steps up to step.
@@ -216,22 +308,31 @@ func (r *Runner) Renew(ctx context.Context, leases []Lease) ([]Verdict, error) {
 // repeated seq changes nothing and has its verdict again.
 func (r *Runner) Append(ctx context.Context, l Lease, seq int64, points []Point) (Verdict, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	t, err := r.current(l)
+	_, err := r.current(l)
+	r.mu.Unlock()
 	if err != nil {
 		return Stale, err
 	}
 	objective := r.study.Spec.Objective
-	if err := r.store.Append(ctx, l, seq, points, objective.Name); err != nil {
-		if errors.Is(err, ErrStale) {
-			return Stale, r.stale(l, err)
-		}
-		return Go, fmt.Errorf("store points of trial %d: %w", t.Number, err)
+	err = r.store.Append(ctx, l, seq, points, objective.Name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if errors.Is(err, ErrStale) {
+		return Stale, r.stale(l, err)
+	}
+	number := r.open[l.TrialID].number
+	if err != nil {
+		return Go, fmt.Errorf("store points of trial %d: %w", number, err)
+	}
+	t, err := r.current(l)
+	if err != nil {
+		return Stale, err // it has ended meanwhile
 	}
 	if held := r.open[l.TrialID]; seq > held.seq {
 		held.seq = seq
 		r.open[l.TrialID] = held
 		t.add(points, objective.Name)
+		r.changed[number] = true
 	}
 	newest := slices.ContainsFunc(points, func(p Point) bool {
 		return p.Key == objective.Name && len(t.Curve) > 0 && p.Step == t.Curve[len(t.Curve)-1].Step
@@ -275,7 +376,8 @@ func set(c []Sample, s Sample) []Sample {
 // Commit implements [Work]. It does not hold up other trials while files are written.
 func (r *Runner) Commit(ctx context.Context, l Lease, step int, files ...File) error {
 	r.mu.Lock()
-	t, err := r.current(l)
+	_, err := r.current(l)
+	number := r.open[l.TrialID].number
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -283,9 +385,30 @@ func (r *Runner) Commit(ctx context.Context, l Lease, step int, files ...File) e
 	if err := r.store.Commit(ctx, l, step, files, r.now()); err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.stale(l, fmt.Errorf("store files of trial %d: %w", t.Number, err))
+		return r.stale(l, fmt.Errorf("store files of trial %d: %w", number, err))
 	}
 	return nil
+}
+
+// Keeps implements [Work].
+func (r *Runner) Keeps(_ context.Context, l Lease, value float64) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := r.current(l); err != nil {
+		return false, err
+	}
+	keep := r.study.Spec.KeepCheckpoints
+	return keep > 0 && (len(r.top) < keep || !r.study.Spec.Objective.Direction.Better(r.top[keep-1], value)), nil
+}
+
+// rank puts the value of a complete trial among the best ones. The caller has the lock.
+func (r *Runner) rank(value float64) {
+	i := len(r.top)
+	for i > 0 && r.study.Spec.Objective.Direction.Better(value, r.top[i-1]) {
+		i--
+	}
+	r.top = slices.Insert(r.top, i, value)
+	r.top = r.top[:min(len(r.top), max(r.study.Spec.KeepCheckpoints, 0))]
 }
 
 // Fetch implements [Work].
@@ -330,7 +453,11 @@ func (r *Runner) finish(ctx context.Context, l Lease, o Outcome) (Trial, error) 
 	now := r.now()
 
 	r.mu.Unlock() // files may be large: the other trials go on meanwhile
-	err = r.store.Finish(ctx, l, o, next, r.study.Spec.KeepCheckpoints, now)
+	if o.State == Failed && o.Reason == ReasonLost {
+		next, err = r.store.Lose(ctx, l, o.Message, now)
+	} else {
+		err = r.store.Finish(ctx, l, o, next, r.study.Spec.KeepCheckpoints, now)
+	}
 	r.mu.Lock()
 
 	if err != nil {
@@ -342,6 +469,14 @@ func (r *Runner) finish(ctx context.Context, l Lease, o Outcome) (Trial, error) 
 	t = &r.trials[number] // the slice may have grown
 	t.State, t.Failures = next, failures
 	t.Duration += now.Sub(held.begun)
+	r.changed[number] = true
+	switch next {
+	case Waiting:
+		i, _ := slices.BinarySearch(r.waiting, number)
+		r.waiting = slices.Insert(r.waiting, i, number)
+	case Complete:
+		r.rank(o.Value)
+	}
 	if next.Final() {
 		t.End, t.Value, t.Reason, t.Message = now, math.NaN(), o.Reason, o.Message
 		if o.State != Failed {

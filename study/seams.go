@@ -38,7 +38,7 @@ type Store interface {
 	Propose(ctx context.Context, studyID int64, p Proposal) (Trial, error)
 	// Begin turns a waiting trial into a running one: a new attempt under the next epoch, continuing the trial's
 	// newest checkpoint where there is one. Points of earlier attempts after that checkpoint's step become hidden.
-	Begin(ctx context.Context, trialID int64, host, device string, now time.Time) (Attempt, *Resume, error)
+	Begin(ctx context.Context, trialID int64, place Place, now time.Time) (Attempt, *Resume, error)
 	// Append stores points; those whose key is objective also go into Optuna's intermediate values.
 	Append(ctx context.Context, l Lease, seq int64, points []Point, objective string) error
 	// Commit stores files, synced to disk first; a checkpoint replaces the trial's older one, any file (here and at a
@@ -49,11 +49,22 @@ type Store interface {
 	// Finish ends an attempt and puts its trial into next: a final state, or Waiting for another attempt. It keeps
 	// the models of the keep best trials and removes the others.
 	Finish(ctx context.Context, l Lease, o Outcome, next State, keep int, now time.Time) error
+	// Lose ends an attempt as lost, its device or process being gone, and puts its trial back to waiting; one lost five
+	// times in a row without a newer checkpoint fails as lost. It returns the trial's state.
+	Lose(ctx context.Context, l Lease, message string, now time.Time) (State, error)
 	// Reclaim ends the open attempts of a study as lost (nothing of ours runs them any more) and puts their trials
-	// back to waiting; a trial lost five times in a row without a newer checkpoint fails as lost.
+	// back to waiting, or to failed, as Lose does.
 	Reclaim(ctx context.Context, studyID int64, now time.Time) (requeued int, err error)
 	// Wish returns the newest request that asks the study to pause or stop, or Go.
 	Wish(ctx context.Context, studyID int64) (Verdict, error)
+}
+
+// Place is where an attempt runs.
+type Place struct {
+	Host, Device string
+	Kind         string // of the device, see [Capacity]
+	// Because says why it runs on a device that is kept for such trials; empty for others.
+	Because string
 }
 
 // Proposal is a new trial and what its sampler saw.

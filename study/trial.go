@@ -174,6 +174,8 @@ type Attempt struct {
 	Epoch   int64  // the lease's epoch
 	Host    string // where it ran
 	Device  string // as in `sweep devices`
+	Kind    string // what the device is and how it computes; empty where it was not noted
+	Because string // why it ran on that device, where that was no free choice: what others lack
 	Start   time.Time
 	End     time.Time // zero while it runs
 	State   string    // running, complete, pruned, failed, released, lost

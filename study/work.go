@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 )
 
 // Work is how a trainer gets trials and gives them back. It is the seam between the loop and whatever trains: in
@@ -24,6 +25,9 @@ type Work interface {
 	Commit(ctx context.Context, l Lease, step int, files ...File) error
 	// Fetch opens a stored file by its digest.
 	Fetch(ctx context.Context, l Lease, digest string) (io.ReadCloser, error)
+	// Keeps says whether the model of a trial that completes with this value, its objective, would be kept. Where it is
+	// not, none need be made: no trial that ends later makes it one of the best again.
+	Keeps(ctx context.Context, l Lease, value float64) (bool, error)
 	// Finish ends the attempt and, unless the outcome is a retry or a release, the trial.
 	Finish(ctx context.Context, l Lease, o Outcome) error
 }
@@ -37,10 +41,37 @@ var (
 
 // Capacity is what a worker offers: so many free slots on a device, able to run these kinds of step.
 type Capacity struct {
-	Host   string   `json:"host"`
-	Device string   `json:"device"`
-	Slots  int      `json:"slots"`
-	Kinds  []string `json:"kinds,omitempty"`
+	Host   string `json:"host"`
+	Device string `json:"device"`
+	// Kind is what the device is and how it computes, "NVIDIA H100 80GB HBM3, tf32": results repeat to the bit on one kind.
+	Kind  string   `json:"kind,omitempty"`
+	Slots int      `json:"slots"`
+	Kinds []string `json:"kinds,omitempty"` // nil: every one
+	// Leave holds the kinds of other devices: what one of them can run is left to it.
+	Leave [][]string `json:"leave,omitempty"`
+}
+
+// Runs reports whether a device of these kinds, nil for every one, can run what needs those.
+func Runs(kinds, needs []string) bool {
+	if kinds == nil {
+		return true
+	}
+	for _, n := range needs {
+		if !slices.Contains(kinds, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// Takes reports whether a trial that needs these kinds is for this worker.
+func (c Capacity) Takes(needs []string) bool {
+	for _, other := range c.Leave {
+		if Runs(other, needs) {
+			return false
+		}
+	}
+	return Runs(c.Kinds, needs)
 }
 
 // Lease is the right to run a trial. Epoch rises with every attempt, so that a write of an older attempt is refused.
@@ -117,13 +148,16 @@ type File struct {
 // Outcome is how an attempt ended.
 type Outcome struct {
 	// State is Complete, Pruned or Failed, or Waiting for an attempt that is released: the trial goes back and
-	// nothing is charged.
+	// nothing is charged. Failed as [ReasonLost] is an attempt whose device or process is gone: the trial goes back, too,
+	// until it is lost too often in a row.
 	State   State
 	Reason  Reason             // of Failed
 	Message string             // the error, for people
 	Value   float64            // the objective: best of a Complete trial, last of a Pruned one
 	Metrics map[string]float64 // at the best epoch
 	Files   []File             // kept with the trial, in the same transaction
+	// BestStep is the best epoch, whose picture is kept of a trial without a model; 0: the newest one.
+	BestStep int
 }
 
 type outcomeJSON struct {
@@ -133,11 +167,12 @@ type outcomeJSON struct {
 	Value   Number            `json:"value"`
 	Metrics map[string]Number `json:"metrics,omitzero"`
 	Files   []File            `json:"files,omitzero"`
+	Best    int               `json:"best_step,omitempty"`
 }
 
 // MarshalJSON writes o with its value and its metrics as [Number].
 func (o Outcome) MarshalJSON() ([]byte, error) {
-	return json.Marshal(outcomeJSON{o.State, o.Reason, o.Message, Number(o.Value), convert[Number](o.Metrics), o.Files})
+	return json.Marshal(outcomeJSON{o.State, o.Reason, o.Message, Number(o.Value), convert[Number](o.Metrics), o.Files, o.BestStep})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -146,7 +181,7 @@ func (o *Outcome) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	*o = Outcome{j.State, j.Reason, j.Message, float64(j.Value), convert[float64](j.Metrics), j.Files}
+	*o = Outcome{j.State, j.Reason, j.Message, float64(j.Value), convert[float64](j.Metrics), j.Files, j.Best}
 	return nil
 }
 

@@ -28,20 +28,19 @@ func (c Config) rows(set *dataset.Images, images []int, e Evaluation) (rows [][]
 	return [][]float32{target(), e.Reconstructions}, set.Channels
 }
 
-// generate draws images that the decoder makes of random codes.
-func (w *worker) generate(ctx context.Context, slot int, which Which) error {
-	r := w.runs[slot]
-	c := r.config
-	images, err := w.engine.Decode(ctx, slot, which, c.GeneratedCodes(c.Seed, generatedImages))
+// generate has images drawn that the decoder makes of random codes.
+func (x *slot) generate(ctx context.Context, which Which) error {
+	c := x.run.config
+	images, err := x.engine.Decode(ctx, x.index, which, c.GeneratedCodes(c.Seed, generatedImages))
 	if err != nil {
 		return fmt.Errorf("generate %d images: %w", generatedImages, err)
 	}
-	png, err := w.pool.Strip([][]float32{images}, c.Height, c.Width, c.Channels)
-	if err != nil {
-		return fmt.Errorf("draw the generated images: %w", err)
-	}
-	r.pending = append(r.pending, study.File{
-		Kind: study.GeneratedFile, Name: "generated.png", Media: "image/png", Step: r.stop.BestEpoch, Body: png,
-	})
-	return nil
+	return x.picture(study.File{Kind: study.GeneratedFile, Name: "generated.png", Media: "image/png", Step: x.run.stop.BestEpoch},
+		4*len(images), func() ([]byte, error) {
+			png, err := x.pool.Strip([][]float32{images}, c.Height, c.Width, c.Channels)
+			if err != nil {
+				return nil, fmt.Errorf("draw the generated images: %w", err)
+			}
+			return png, nil
+		})
 }

@@ -25,6 +25,7 @@ import (
 // null is an engine without arithmetic. Its weights are the number of the epoch that made them, and so are its
 // reconstructions; its losses are told to it, and so is what goes wrong.
 type null struct {
+	mu      sync.Mutex // slots may be used at the same time
 	slots   []*nullTrial
 	name    string
 	loss    func(x, epoch int) float64 // nil: 1/(epoch+x), which only falls
@@ -49,9 +50,16 @@ func (e *null) Device() string  { return e.name }
 func (e *null) Slots() int      { return len(e.slots) }
 func (e *null) Kinds() []string { return nil }
 func (e *null) Close() error    { return nil }
-func (e *null) Clear(slot int)  { e.slots[slot] = nil }
+
+func (e *null) Clear(slot int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.slots[slot] = nil
+}
 
 func (e *null) Load(slot int, c trainer.Config, st *trainer.State) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.slots[slot] != nil {
 		return errors.New("the slot is taken")
 	}
@@ -73,6 +81,8 @@ func (e *null) Advance(ctx context.Context, _ int) ([]trainer.Report, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var out []trainer.Report
 	for i, t := range e.slots {
 		if t == nil || t.halted {
@@ -101,6 +111,8 @@ func (e *null) Advance(ctx context.Context, _ int) ([]trainer.Report, error) {
 }
 
 func (e *null) Continue(slot int, keepBest bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	t := e.slots[slot]
 	if keepBest {
 		t.best = float32(t.state.Epoch)
@@ -110,6 +122,8 @@ func (e *null) Continue(slot int, keepBest bool) error {
 }
 
 func (e *null) Evaluate(_ context.Context, slot int, which trainer.Which, set *dataset.Images, images []int, _ trainer.Want) (trainer.Evaluation, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	t := e.slots[slot]
 	out := make([]float32, len(images)*set.Height*set.Width*set.Channels)
 	for i := range out {
@@ -123,6 +137,8 @@ func (e *null) Evaluate(_ context.Context, slot int, which trainer.Which, set *d
 
 // Decode gives each image one value, the epoch that its weights are of.
 func (e *null) Decode(_ context.Context, slot int, which trainer.Which, codes []float32) ([]float32, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	t := e.slots[slot]
 	out := make([]float32, len(codes)/t.config.Latent*t.config.Height*t.config.Width*t.config.Channels)
 	for i := range out {
@@ -135,6 +151,8 @@ func (e *null) Decode(_ context.Context, slot int, which trainer.Which, codes []
 }
 
 func (e *null) Save(slot int) (*trainer.State, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	t := e.slots[slot]
 	if e.save != nil {
 		if err := e.save(t.x); err != nil {

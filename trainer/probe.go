@@ -36,20 +36,25 @@ func labelled(s *dataset.Images) bool {
 	return s.Len() > 0 && len(s.Classes) > 1 && len(s.Labels) == s.Len()
 }
 
-// probe is val_probe_acc of the network in a slot: what a linear classifier on its codes, fitted to those of the first
+// probe is val_probe_acc of the slot's network: what a linear classifier on its codes, fitted to those of the first
 // [ProbeImages] training images, gets right on the validation images. It costs the encoder's pass over those images and,
 // for [Probe], some 10 ms: with 10,000 training images a sixth of an epoch's time, so it is not made every epoch, see probeDue.
-func probe(ctx context.Context, e Engine, slot int, w Which, c Config) (float64, error) {
+func (x *slot) probe(ctx context.Context, w Which) (acc float64, err error) {
+	c := x.run.config
 	train := c.Train.Take(ProbeImages)
-	fit, err := e.Evaluate(ctx, slot, w, train, nil, Want{CodesOnly: true})
+	fit, err := x.engine.Evaluate(ctx, x.index, w, train, nil, Want{CodesOnly: true})
 	if err != nil {
 		return 0, fmt.Errorf("encode %d training images: %w", train.Len(), err)
 	}
-	judge, err := e.Evaluate(ctx, slot, w, c.Validation, nil, Want{CodesOnly: true})
+	judge, err := x.engine.Evaluate(ctx, x.index, w, c.Validation, nil, Want{CodesOnly: true})
 	if err != nil {
 		return 0, fmt.Errorf("encode %d validation images: %w", c.Validation.Len(), err)
 	}
-	return Probe(fit.Codes, train.Labels, judge.Codes, c.Validation.Labels, len(train.Classes))
+	err = x.compute(func() error {
+		acc, err = Probe(fit.Codes, train.Labels, judge.Codes, c.Validation.Labels, len(train.Classes))
+		return err
+	})
+	return acc, err
 }
 
 // Probe fits a linear classifier to codes (images, latent) and their labels below classes, and returns the share of the

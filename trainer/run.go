@@ -17,29 +17,31 @@ type run struct {
 	config Config
 	seq    int64 // of the last Append
 
-	// epoch is the last one whose points are in the store and after which the engine was told to go on; stop and
-	// value, the objective, are of its end.
-	epoch int
-	stop  StopState
-	value float64
+	// epoch is the last one whose points are in the store; stop and value, the objective, are of its end, and better says
+	// that its weights are the best ones but the engine was not told so yet.
+	epoch  int
+	stop   StopState
+	value  float64
+	better bool
 	// unsettled is set while an epoch that has ended is being stored: the engine is one epoch ahead of the store then,
 	// and what it would save is not what the store says.
 	unsettled bool
 
-	// stored is the last epoch whose state is in the store, saved when that was written.
+	// stored is the last epoch whose state is in the store, saved when that was written and cost how long it took.
 	stored int
 	saved  time.Time
+	cost   time.Duration
 	// pending are files of epochs that are not stored yet: they go with the next checkpoint, or with the end of the
 	// trial, so that a resumed attempt, which makes them again, finds none of them.
-	pending []study.File
+	pending []pendingFile
 }
 
 // fetch reads the checkpoint that a grant goes on from; nil without one.
-func (w *worker) fetch(ctx context.Context, g study.Grant) (*State, error) {
+func (x *slot) fetch(ctx context.Context, g study.Grant) (*State, error) {
 	if g.Resume == nil {
 		return nil, nil
 	}
-	f, err := w.pool.Work.Fetch(ctx, g.Lease, g.Resume.Digest)
+	f, err := x.pool.Work.Fetch(ctx, g.Lease, g.Resume.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("fetch the checkpoint of epoch %d: %w", g.Resume.Step, err)
 	}
@@ -48,7 +50,7 @@ func (w *worker) fetch(ctx context.Context, g study.Grant) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the checkpoint of epoch %d: %w", g.Resume.Step, err)
 	}
-	state, err := w.pool.Decode(b)
+	state, err := x.pool.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("read the checkpoint of epoch %d: %w", g.Resume.Step, err)
 	}
@@ -58,19 +60,20 @@ func (w *worker) fetch(ctx context.Context, g study.Grant) (*State, error) {
 	return state, nil
 }
 
-// epoch takes a report: metrics, early stopping, verdict, files. Its error is the trial's own, or a storeError.
+// epoch takes a report: metrics, early stopping, verdict, files. Its error is the trial's own, the device's or a
+// storeError.
 //
 // An interrupt does not reach it: an epoch that has ended is stored whole.
-func (w *worker) epoch(ctx context.Context, rep Report) error {
+func (x *slot) epoch(ctx context.Context, rep Report) error {
 	ctx = context.WithoutCancel(ctx)
 	if rep.Err != nil {
 		return rep.Err
 	}
-	r := w.runs[rep.Slot]
+	r := x.run
 	r.unsettled = true
 	metrics := epochMetrics(r.config.Config, rep)
 	if probeDue(rep.Epoch) && probed(r.config) {
-		acc, err := probe(ctx, w.engine, rep.Slot, Current, r.config)
+		acc, err := x.probe(ctx, Current)
 		if err != nil {
 			return err
 		}
@@ -88,37 +91,49 @@ func (w *worker) epoch(ctx context.Context, rep Report) error {
 	better := stop.note(objective.Direction, value, rep.Epoch, metrics)
 
 	r.seq++
-	verdict, err := w.pool.Work.Append(ctx, r.grant.Lease, r.seq, points(metrics, rep.Epoch, w.pool.Now()))
+	verdict, err := x.pool.Work.Append(ctx, r.grant.Lease, r.seq, points(metrics, rep.Epoch, x.pool.Now()))
 	if errors.Is(err, study.ErrStale) {
-		w.clear(rep.Slot)
+		x.clear()
 		return nil
 	}
 	if err != nil {
 		return ofStore(err)
 	}
-	r.epoch, r.stop, r.value = rep.Epoch, stop, value
+	r.epoch, r.stop, r.value, r.better, r.unsettled = rep.Epoch, stop, value, better, false
 	switch {
 	case r.epoch >= r.config.Epochs || r.config.Patience > 0 && stop.Bad >= r.config.Patience:
-		return w.complete(ctx, rep.Slot, better)
+		return x.complete(ctx, better)
 	case verdict == study.Prune:
-		return w.heed(ctx, rep.Slot, verdict)
+		x.heed(ctx, verdict)
+		return nil
 	}
 	if stripDue(r.epoch) {
-		if err := w.strip(ctx, rep.Slot, Current); err != nil {
+		if err := x.strip(ctx, Current); err != nil {
 			return err
 		}
 	}
-	if err := w.engine.Continue(rep.Slot, better); err != nil {
+	if verdict == study.Go {
+		verdict = x.wished()
+	}
+	if verdict != study.Go {
+		x.heed(ctx, verdict)
+		return nil
+	}
+	if err := x.save(ctx); err != nil {
 		return err
 	}
-	r.unsettled = false
-	if verdict != study.Go {
-		return w.heed(ctx, rep.Slot, verdict)
+	r.better = false
+	return x.engine.Continue(x.index, better)
+}
+
+// wished is the verdict that came while the slot was busy.
+func (x *slot) wished() study.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.wish == "" {
+		return study.Go
 	}
-	if w.pool.Now().Sub(r.saved) >= savingShare*w.cost {
-		return w.checkpoint(ctx, rep.Slot)
-	}
-	return nil
+	return x.wish
 }
 
 // note counts an epoch's objective and reports whether it is the best so far.
@@ -134,47 +149,84 @@ func (s *StopState) note(d study.Direction, value float64, epoch int, metrics ma
 	return true
 }
 
-// complete ends a trial with its best weights, which are the current ones when the last epoch was the best.
-func (w *worker) complete(ctx context.Context, slot int, better bool) error {
-	r := w.runs[slot]
+// complete ends a trial with its best weights, which are the current ones when the last epoch was the best. They are kept
+// where the trial is among the best of its study.
+func (x *slot) complete(ctx context.Context, better bool) error {
+	r := x.run
 	which := Best
 	if better {
 		which = Current
 	}
 	if better || !stripDue(r.stop.BestEpoch) {
-		if err := w.strip(ctx, slot, which); err != nil {
+		if err := x.strip(ctx, which); err != nil {
 			return err
 		}
 	}
 	if r.config.Generates() {
-		if err := w.generate(ctx, slot, which); err != nil {
+		if err := x.generate(ctx, which); err != nil {
 			return err
 		}
 	}
-	state, err := w.engine.Save(slot)
+	metrics := r.summary()
+	if _, done := metrics[probeKey]; !done && probed(r.config) {
+		var err error
+		if metrics[probeKey], err = x.probe(ctx, which); err != nil {
+			return err
+		}
+	}
+	kept, err := x.pool.Work.Keeps(ctx, r.grant.Lease, r.stop.Best)
+	if err != nil && !errors.Is(err, study.ErrStale) {
+		return ofStore(err)
+	}
+	pending := r.pending
+	if !kept { // one picture stays, and what the decoder makes of random codes
+		pending = r.of(r.stop.BestEpoch)
+	}
+	files, err := x.drawn(pending)
 	if err != nil {
 		return err
+	}
+	if kept {
+		model, err := x.model(better)
+		if err != nil {
+			return err
+		}
+		files = append(files, model)
+	}
+	x.finish(ctx, study.Outcome{
+		State: study.Complete, Value: r.stop.Best, Metrics: metrics, Files: files, BestStep: r.stop.BestEpoch,
+	})
+	return nil
+}
+
+// model is the file of the best weights, the current ones if these are better.
+func (x *slot) model(better bool) (study.File, error) {
+	r := x.run
+	state, err := x.engine.Save(x.index)
+	if err != nil {
+		return study.File{}, err
 	}
 	weights := state.Best
 	if better {
 		weights = state.Weights
 	}
-	body, err := w.pool.EncodeModel(r.config, weights)
-	if err != nil {
+	var body []byte
+	err = x.compute(func() error {
+		body, err = x.pool.EncodeModel(r.config, weights)
 		return err
-	}
-	metrics := r.summary()
-	if _, done := metrics[probeKey]; !done && probed(r.config) {
-		if metrics[probeKey], err = probe(ctx, w.engine, slot, which, r.config); err != nil {
-			return err
-		}
-	}
-	return w.finish(ctx, slot, study.Outcome{
-		State: study.Complete, Value: r.stop.Best, Metrics: metrics,
-		Files: append(r.pending, study.File{
-			Kind: study.ModelFile, Name: "model.safetensors", Media: "application/octet-stream", Step: r.stop.BestEpoch, Body: body,
-		}),
 	})
+	return study.File{
+		Kind: study.ModelFile, Name: "model.safetensors", Media: "application/octet-stream", Step: r.stop.BestEpoch, Body: body,
+	}, err
+}
+
+// compute runs what keeps a core of the host busy. An engine of one slot is such a core, and waits for it anyway.
+func (x *slot) compute(f func() error) error {
+	if len(x.slots) > 1 {
+		x.crew.hands <- struct{}{}
+		defer func() { <-x.crew.hands }()
+	}
+	return f()
 }
 
 // summary is a trial's metrics at its best epoch, with the median rate of all its epochs.
@@ -199,10 +251,10 @@ func stripDue(epoch int) bool {
 	return a == epoch
 }
 
-// strip draws the first validation images over what the network makes of them, for the epoch that its weights are of.
+// strip has the first validation images drawn over what the network makes of them, for the epoch that its weights are of.
 // See [Config.rows].
-func (w *worker) strip(ctx context.Context, slot int, which Which) error {
-	r := w.runs[slot]
+func (x *slot) strip(ctx context.Context, which Which) error {
+	r := x.run
 	step := r.epoch
 	if which == Best {
 		step = r.stop.BestEpoch
@@ -212,38 +264,125 @@ func (w *worker) strip(ctx context.Context, slot int, which Which) error {
 	for i := range images {
 		images[i] = i
 	}
-	e, err := w.engine.Evaluate(ctx, slot, which, set, images, Want{Reconstructions: true})
+	e, err := x.engine.Evaluate(ctx, x.index, which, set, images, Want{Reconstructions: true})
 	if err != nil {
 		return fmt.Errorf("reconstruct %d images: %w", len(images), err)
 	}
-	rows, channels := r.config.rows(set, images, e)
-	png, err := w.pool.Strip(rows, set.Height, set.Width, channels)
-	if err != nil {
-		return fmt.Errorf("draw the strip: %w", err)
+	return x.picture(study.File{Kind: study.StripFile, Name: fmt.Sprintf("epoch-%04d.png", step), Media: "image/png", Step: step},
+		4*len(e.Reconstructions), func() ([]byte, error) {
+			rows, channels := r.config.rows(set, images, e)
+			png, err := x.pool.Strip(rows, set.Height, set.Width, channels)
+			if err != nil {
+				return nil, fmt.Errorf("draw the strip: %w", err)
+			}
+			return png, nil
+		})
+}
+
+// mostHeld is how many bytes a picture may hold in memory until it is drawn.
+const mostHeld = 1 << 20
+
+// pendingFile is a file of an epoch that is not stored yet. It is drawn when it is stored: most pictures of a trial that
+// ends among the many are not kept.
+type pendingFile struct {
+	study.File
+	draw func() ([]byte, error) // nil: it is
+}
+
+// picture adds a file to those that go with the next checkpoint or with the trial's end; draw holds so many bytes.
+func (x *slot) picture(f study.File, held int, draw func() ([]byte, error)) error {
+	p := pendingFile{File: f, draw: draw}
+	if held > mostHeld {
+		if err := x.drawOne(&p); err != nil {
+			return err
+		}
 	}
-	r.pending = append(r.pending, study.File{
-		Kind: study.StripFile, Name: fmt.Sprintf("epoch-%04d.png", step), Media: "image/png", Step: step, Body: png,
-	})
+	x.run.pending = append(x.run.pending, p)
 	return nil
 }
 
+func (x *slot) drawOne(p *pendingFile) error {
+	if p.draw == nil {
+		return nil
+	}
+	return x.compute(func() (err error) {
+		p.Body, err = p.draw()
+		if err == nil {
+			p.draw = nil
+		}
+		return err
+	})
+}
+
+// drawn are files ready to be stored.
+func (x *slot) drawn(pending []pendingFile) ([]study.File, error) {
+	out := make([]study.File, len(pending))
+	for i := range pending {
+		if err := x.drawOne(&pending[i]); err != nil {
+			return nil, err
+		}
+		out[i] = pending[i].File
+	}
+	return out, nil
+}
+
+// of are the pending files of a step.
+func (r *run) of(step int) []pendingFile {
+	var out []pendingFile
+	for _, p := range r.pending {
+		if p.Step == step {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// newest is the last pending file, the only one that is kept of a trial that is pruned.
+func (r *run) newest() []pendingFile { return r.pending[max(0, len(r.pending)-1):] }
+
+// save writes a checkpoint when one is due.
+func (x *slot) save(ctx context.Context) error {
+	r := x.run
+	x.mu.Lock()
+	trials := x.occupied()
+	x.mu.Unlock()
+	if !x.saving.due(x.pool.Now().Sub(r.saved), r.cost, trials) {
+		return nil
+	}
+	begin, before := x.pool.Now(), r.stored
+	err := x.checkpoint(ctx)
+	r.cost = x.pool.Now().Sub(begin)
+	x.saving.took(r.cost, r.stored != before)
+	return err
+}
+
 // checkpoint writes the state of the last epoch's end, and the pending files with it, unless it is in the store already.
-func (w *worker) checkpoint(ctx context.Context, slot int) error {
-	r := w.runs[slot]
+func (x *slot) checkpoint(ctx context.Context) error {
+	r := x.run
 	if r.epoch == r.stored || r.unsettled {
 		return nil
 	}
-	begin := w.pool.Now()
-	state, err := w.engine.Save(slot)
+	state, err := x.engine.Save(x.index)
 	if err != nil {
 		return fmt.Errorf("save epoch %d: %w", r.epoch, err)
 	}
 	state.Stop = r.stop
-	body, err := w.pool.Encode(state, r.config)
+	if r.better { // the engine has not been told yet
+		state.Best = state.Weights
+	}
+	var body []byte
+	err = x.compute(func() error {
+		body, err = x.pool.Encode(state, r.config)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("save epoch %d: %w", r.epoch, err)
 	}
-	err = w.pool.Work.Commit(ctx, r.grant.Lease, r.epoch, append(r.pending, study.File{
+	files, err := x.drawn(r.pending)
+	if err != nil {
+		return err
+	}
+	err = x.pool.Work.Commit(ctx, r.grant.Lease, r.epoch, append(files, study.File{
 		Kind: study.CheckpointFile, Name: fmt.Sprintf("epoch-%04d.safetensors", r.epoch), Media: "application/octet-stream",
 		Step: r.epoch, Body: body,
 	})...)
@@ -253,7 +392,6 @@ func (w *worker) checkpoint(ctx context.Context, slot int) error {
 	if err != nil {
 		return ofStore(err)
 	}
-	r.pending, r.stored, r.saved = nil, r.epoch, w.pool.Now()
-	w.cost = r.saved.Sub(begin)
+	r.pending, r.stored, r.saved = nil, r.epoch, x.pool.Now()
 	return nil
 }

@@ -85,7 +85,7 @@ func (s *story) propose() study.Trial {
 
 func (s *story) begin(t study.Trial, now time.Time) (study.Lease, *study.Resume) {
 	s.Helper()
-	a, resume, err := s.Store.Begin(s.ctx, t.ID, "host", "cpu:0", now)
+	a, resume, err := s.Store.Begin(s.ctx, t.ID, study.Place{Host: "host", Device: "cpu:0"}, now)
 	s.ok(err)
 	return study.Lease{StudyID: s.Study.ID, TrialID: t.ID, AttemptID: a.ID, Epoch: a.Epoch}, resume
 }

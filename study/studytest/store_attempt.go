@@ -46,7 +46,7 @@ func storeProposeRefused(s *story) {
 
 func storeBegin(s *story) {
 	p := s.propose()
-	a, resume, err := s.Store.Begin(s.ctx, p.ID, "host", "cpu:1", at(1))
+	a, resume, err := s.Store.Begin(s.ctx, p.ID, study.Place{Host: "host", Device: "cpu:1"}, at(1))
 	s.ok(err)
 	want := study.Attempt{ID: a.ID, TrialID: p.ID, Ordinal: 1, Epoch: a.Epoch, Host: "host", Device: "cpu:1", Start: at(1), State: "running"}
 	s.equal("attempt", a, want)
@@ -56,10 +56,10 @@ func storeBegin(s *story) {
 	s.equal("state", got.State, study.Running)
 	s.equal("start", got.Start, at(1))
 	s.equal("count", got.Attempts, 1)
-	if _, _, err := s.Store.Begin(s.ctx, p.ID, "host", "cpu:0", at(2)); err == nil {
+	if _, _, err := s.Store.Begin(s.ctx, p.ID, study.Place{Host: "host", Device: "cpu:0"}, at(2)); err == nil {
 		s.Fatal("a running trial was begun again")
 	}
-	_, _, err = s.Store.Begin(s.ctx, p.ID+100, "host", "cpu:0", at(2))
+	_, _, err = s.Store.Begin(s.ctx, p.ID+100, study.Place{Host: "host", Device: "cpu:0"}, at(2))
 	s.is(err, study.ErrNotFound)
 }
 

@@ -130,7 +130,7 @@ func storeFinish(s *story) {
 		s.equal("trial", s.trial(i), c.want)
 		a := s.detail(i).List[0]
 		s.equal("attempt", []any{a.State, a.Reason, a.Message, a.End}, []any{string(c.outcome.State), c.outcome.Reason, c.outcome.Message, at(70)})
-		if _, _, err := s.Store.Begin(s.ctx, p.ID, "host", "cpu:0", at(80)); err == nil {
+		if _, _, err := s.Store.Begin(s.ctx, p.ID, study.Place{Host: "host", Device: "cpu:0"}, at(80)); err == nil {
 			s.Fatal("a finished trial was begun again")
 		}
 	}

@@ -378,3 +378,11 @@ func (w wire) Finish(ctx context.Context, l study.Lease, o study.Outcome) error 
 	}
 	return w.work.Finish(ctx, l, o)
 }
+
+func (w wire) Keeps(ctx context.Context, l study.Lease, value float64) (bool, error) {
+	l, v, _, err := send3(l, study.Number(value), 0)
+	if err != nil {
+		return false, err
+	}
+	return back(w.work.Keeps(ctx, l, float64(v)))
+}

@@ -256,7 +256,7 @@ func TestBaselinesOfTheRealStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, _, err := db.Begin(t.Context(), tr.ID, "host", "cpu:0", now)
+		a, _, err := db.Begin(t.Context(), tr.ID, study.Place{Host: "host", Device: "cpu:0"}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func TestOnRealDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, _, err := db.Begin(ctx, tr.ID, "atlas", "cpu", now)
+		a, _, err := db.Begin(ctx, tr.ID, study.Place{Host: "atlas", Device: "cpu"}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -224,7 +224,9 @@ func (db *DB) writer() (*sql.DB, error) {
 }
 
 // update runs f in one write transaction.
-func (db *DB) update(ctx context.Context, f func(*sql.Tx) error) error { return db.submit(ctx, f, false) }
+func (db *DB) update(ctx context.Context, f func(*sql.Tx) error) error {
+	return db.submit(ctx, f, false)
+}
 
 // updateDurably runs f in one write transaction that has reached the disk, with all before it, when it returns.
 func (db *DB) updateDurably(ctx context.Context, f func(*sql.Tx) error) error {

@@ -71,6 +71,10 @@ type Engine interface {
 	Close() error
 }
 
+// Named is an engine that says what its device is and how it computes, "NVIDIA H100 80GB HBM3, tf32" or "AVX2": a trial
+// repeats to the bit on engines of one name.
+type Named interface{ Name() string }
+
 // Which names one of the two sets of weights that a slot holds.
 type Which int
 

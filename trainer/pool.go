@@ -171,6 +171,14 @@ func (w *worker) reopen(lost error, times int) error {
 	return nil
 }
 
+// name is what the engine says of itself.
+func (w *worker) name() string {
+	if e, ok := w.engine.(Named); ok {
+		return e.Name()
+	}
+	return ""
+}
+
 func (w *worker) tell(format string, args ...any) {
 	if w.pool.Tell != nil {
 		w.pool.Tell(fmt.Sprintf(format, args...))

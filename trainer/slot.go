@@ -99,7 +99,7 @@ func (x *slot) claim(ctx context.Context) *run {
 		}
 		// Without the interrupt: a grant that the store has given out must arrive.
 		grants, err := x.pool.Work.Claim(context.WithoutCancel(ctx), study.Capacity{
-			Host: x.pool.Host, Device: x.engine.Device(), Slots: 1, Kinds: x.kinds, Leave: leave,
+			Host: x.pool.Host, Device: x.engine.Device(), Kind: x.name(), Slots: 1, Kinds: x.kinds, Leave: leave,
 		})
 		switch {
 		case len(grants) > 0:

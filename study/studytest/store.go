@@ -193,6 +193,7 @@ func Store(t *testing.T, open func(t *testing.T) Opened) {
 		{"ResumeFromNothing", storeResumeFromNothing},
 		{"Lost", storeLost},
 		{"LostWithCheckpoints", storeLostWithCheckpoints},
+		{"Lose", storeLose},
 		{"Files", storeFiles},
 		{"SameFile", storeSameFile},
 		{"FileAgain", storeFileAgain},

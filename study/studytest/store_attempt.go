@@ -1,6 +1,7 @@
 package studytest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -299,4 +300,39 @@ func storeLostWithCheckpoints(s *story) {
 		s.ok(err)
 		s.equal(fmt.Sprintf("requeued after loss %d", i+1), n, 1)
 	}
+}
+
+// An attempt that is lost while its process lives ends then, not at its last sign of life; it counts with those that
+// Reclaim finds.
+func storeLose(s *story) {
+	p := s.propose()
+	for i := range 5 {
+		l, resume := s.begin(p, at(10*i))
+		s.run(l, 1, 0.9)
+		if i == 0 {
+			s.checkpoint(l, 1, "state")
+		} else {
+			s.equal("resumed step", resume.Step, 1)
+		}
+		if i == 2 {
+			_, err := s.Store.Reclaim(s.ctx, s.Study.ID, at(10*i+5))
+			s.ok(err)
+			continue
+		}
+		state, err := s.Store.Lose(s.ctx, l, "the driver reports an error", at(10*i+5))
+		s.ok(err)
+		want := study.Waiting
+		if i == 4 {
+			want = study.Failed
+		}
+		got := s.trial(0)
+		s.equal("states", []study.State{state, got.State}, []study.State{want, want})
+		if _, err := s.Store.Lose(s.ctx, l, "again", at(10*i+6)); !errors.Is(err, study.ErrStale) {
+			s.Errorf("lost twice: %v", err)
+		}
+	}
+	d, err := s.Detail(s.ctx, 0)
+	s.ok(err)
+	s.equal("end of the first", d.List[0].End, at(5))
+	s.equal("reason and failures", []any{d.Reason, d.Failures}, []any{study.ReasonLost, 0})
 }

@@ -282,6 +282,9 @@ func Work(t *testing.T, open func(t *testing.T, c WorkCase) OpenedWork) {
 		{"ResumeFromNothing", false, nil, workResumeFromNothing},
 		{"Finish", true, nil, workFinish},
 		{"FinishOnce", false, nil, workFinishOnce},
+		{"Kinds", true, nil, workKinds},
+		{"Keeps", true, func(s *study.Spec) { s.RunCap, s.KeepCheckpoints = 9, 2 }, workKeeps},
+		{"Lost", true, func(s *study.Spec) { s.RunCap, s.Retries = 1, 0 }, workLost},
 		{"Concurrent", false, func(s *study.Spec) { s.RunCap = 64 }, workConcurrent},
 	} {
 		spec := workSpec()

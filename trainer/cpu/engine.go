@@ -26,7 +26,10 @@ type Engine struct {
 	slot   *trial
 }
 
-var _ trainer.Engine = (*Engine)(nil)
+var (
+	_ trainer.Engine = (*Engine)(nil)
+	_ trainer.Named  = (*Engine)(nil)
+)
 
 // New makes the engine of a device, "cpu:0", on the given kernels. Engines may share the kernels, which hold no state.
 func New(device string, kernels kernel.Kernels) *Engine {
@@ -35,6 +38,9 @@ func New(device string, kernels kernel.Kernels) *Engine {
 
 // Device is the name that New was given.
 func (e *Engine) Device() string { return e.device }
+
+// Name is that of the kernels.
+func (e *Engine) Name() string { return e.k.Name() }
 
 // Slots is 1: a core trains one trial, so that a small batch never waits for a large one.
 func (e *Engine) Slots() int { return 1 }

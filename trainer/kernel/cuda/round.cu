@@ -114,7 +114,7 @@ KERNEL(settle, (IMAGE_SUMS + 1) * LANES) {
   double sum = 0;
   if (kind < IMAGE_SUMS) {
     for (int i = lane; i < u->n; i += LANES) sum += s->image[i * IMAGE_SUMS + kind];
-  } else if (u->train == STEP) {
+  } else if (u->train == TRAIN) {
     for (int i = lane; i < (s->trained + SPAN - 1) / SPAN; i += LANES) sum += s->square[i];
   }
   sums[threadIdx.x] = sum;
@@ -126,7 +126,7 @@ KERNEL(settle, (IMAGE_SUMS + 1) * LANES) {
   if (threadIdx.x > 0) return;
   long long values = (long long)u->n * t->crop_h * t->crop_w * t->s.c;
   double loss = batch_loss(s, sums[IMAGE_LOSS_SE * LANES], sums[IMAGE_LOSS_AE * LANES], sums[IMAGE_LOSS_SSIM * LANES], u->n, (double)values);
-  if (u->train == STEP) {
+  if (u->train == TRAIN) {
     double norm = sqrt_(sums[IMAGE_SUMS * LANES]);
     if (s->failed == 0 && !(is_finite(loss) && is_finite(norm))) s->failed = FAILED_STEP;
     if (s->failed != 0) return;

@@ -70,7 +70,7 @@ enum { CLEAR_TRAIN = 1, CLEAR_VALIDATION = 2, CLEAR_FAILED = 4 };
 
 // Purposes of a unit: a step of training, a validation of its epoch, and an evaluation outside of training, whose sums count
 // whether they are finite or not.
-enum { VALIDATE, STEP, MEASURE };
+enum { VALIDATE, TRAIN, MEASURE };
 
 // Unit is what a slot does in one round: an optimiser step, or a batch of evaluation. The host writes it.
 struct Unit {
@@ -79,7 +79,7 @@ struct Unit {
   const byte *flips;   // by image: 1 turns it left to right; null: none is turned
   float *w;            // the block of weights that it runs on
   int first, n;
-  int train;           // what it is for: VALIDATE, STEP or MEASURE
+  int train;           // what it is for: VALIDATE, TRAIN or MEASURE
   int last;            // 1: the last validation of an epoch, after which weights and second moments must be finite
   int clear;           // what begin sets to nothing before: of CLEAR_TRAIN, CLEAR_VALIDATION, CLEAR_FAILED
   word drop[5];        // of the dropout of this step: the key, and the counter's three upper words, as study.Key.Words

@@ -27,7 +27,7 @@ const (
 // Purposes of a unit: Unit.Train.
 const (
 	Validate = 0 // a batch of an epoch's validation
-	Train    = 1 // an optimiser step: STEP of sweep.cuh
+	Train    = 1 // an optimiser step
 	Measure  = 2 // a batch of an evaluation outside of training, whose sums count whether they are finite or not
 )
 

@@ -62,7 +62,8 @@ func TestTables(t *testing.T) {
 	say("Slot's written part", "offsetof(Slot, scale)", SlotWritten)
 	for name, value := range map[string]int{
 		"STATS_BYTES(7)": StatsBytes(7), "CLEAR_TRAIN": ClearTrain, "CLEAR_VALIDATION": ClearValidation, "CLEAR_FAILED": ClearFailed,
-		"TILE": Tile, "NONE": None, "LATENT": Latent, "IMAGE_SUMS": ImageSums, "SPAN": Span, "ADAM": Adam, "SGD": SGD,
+		"VALIDATE": Validate, "TRAIN": Train, "MEASURE": Measure, "FAILED_STEP": FailedStep, "FAILED_VALIDATION": FailedValidation,
+		"FAILED_WEIGHTS": FailedWeights, "TILE": Tile, "NONE": None, "LATENT": Latent, "IMAGE_SUMS": ImageSums, "SPAN": Span, "ADAM": Adam, "SGD": SGD,
 	} {
 		say(name, name, value)
 	}

@@ -41,7 +41,7 @@ func TestTables(t *testing.T) {
 	var want []string
 	var c strings.Builder
 	c.WriteString("#include \"sweep.cuh\"\n#include <cstddef>\n#include <cstdio>\n" +
-		"Index host_thread, host_block; int host_threads; void *host_dynamic;\nint main() {\n")
+		"HOST_LOCAL Index host_thread, host_block;\nHOST_LOCAL int host_threads;\nHOST_LOCAL void *host_dynamic;\nint main() {\n")
 	say := func(text, expr string, value int) {
 		want = append(want, fmt.Sprintf("%s %d", text, value))
 		fmt.Fprintf(&c, "  printf(\"%s %%d\\n\", (int)(%s));\n", text, expr)

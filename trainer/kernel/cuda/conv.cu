@@ -39,8 +39,8 @@ struct Pooled {
   }
 };
 
-// forward is the convolution of a tile of images, POOL followed by a max-pooling 2x2. ODD is for a number of input channels
-// that is no multiple of 4.
+// forward is the convolution of a tile of images, POOL followed by a max-pooling 2x2. ODD is for numbers of channels
+// that are no multiples of 8.
 template <class T, bool POOL, bool ODD> __device__ INLINE void forward(const Task *t) {
   SHARED(Quad, shared, T::SHARED / 4);
   if (no_tile(t)) return;
@@ -61,24 +61,26 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void forward(const Tas
   }
   typedef Windows<POOL> Source;
   Source windows(value(t, piece.slot, t->src) + first * s.h * s.w * s.c, s, t->side, n, m0);
-  Matrix matrix(w, t->side * t->side * s.c, co, n0);
-  Across<T, T::BN, Matrix> b(matrix);
+  const int k = t->side * t->side * s.c;
+  typedef typename Choice<ODD, Matrix, WholeMatrix>::type Columns;
+  Columns matrix(w, k, co, n0);
+  Across<T, T::BN, Columns> b(matrix);
   value_t *to = value(t, piece.slot, t->dst) + first * t->d.h * t->d.w * co;
-  typename Choice<ODD, OneByOne<T, T::BM, Source>, AlongK<T, T::BM, Source>>::type a(windows);
+  typename Choice<ODD, OneByOne<T, T::BM, Source>, AlongTap<T, T::BM, Source>>::type a(windows);
   if constexpr (POOL) {
     Pooled e{to, bytes(t, piece.slot, t->arg) + first * t->d.h * t->d.w * co, bias, rows, co, m0, n0, t->act};
-    product<T>((float *)shared, a, b, matrix.k, e);
+    product<T>((float *)shared, a, b, k, e);
   } else {
     Rows<value_t> e{to, bias, rows, co, m0, n0, t->act};
-    product<T>((float *)shared, a, b, matrix.k, e);
+    product<T>((float *)shared, a, b, k, e);
   }
 }
 
 #define FORWARD(name, tile)                                                                \
-  KERNEL_BESIDE(conv_##name, tile::THREADS, 4) { forward<tile, false, false>(t); }                   \
-  KERNEL_BESIDE(conv_##name##_odd, tile::THREADS, 4) { forward<tile, false, true>(t); }              \
-  KERNEL_BESIDE(conv_pool_##name, tile::THREADS, 4) { forward<tile, true, false>(t); }               \
-  KERNEL_BESIDE(conv_pool_##name##_odd, tile::THREADS, 4) { forward<tile, true, true>(t); }
+  KERNEL_BESIDE(conv_##name, tile::THREADS, tile::BLOCKS) { forward<tile, false, false>(t); }                   \
+  KERNEL_BESIDE(conv_##name##_odd, tile::THREADS, tile::BLOCKS) { forward<tile, false, true>(t); }              \
+  KERNEL_BESIDE(conv_pool_##name, tile::THREADS, tile::BLOCKS) { forward<tile, true, false>(t); }               \
+  KERNEL_BESIDE(conv_pool_##name##_odd, tile::THREADS, tile::BLOCKS) { forward<tile, true, true>(t); }
 FORWARD(16, Narrow)
 FORWARD(32, Middle)
 FORWARD(64, Wide)

@@ -38,7 +38,7 @@ func convPixels(module, name string, s Step, pixels Shape, n, c int) Launch {
 	default:
 		name += "_64"
 	}
-	if c%4 != 0 {
+	if c%8 != 0 || n%8 != 0 {
 		name += "_odd"
 	}
 	images := min(s.MaxBatch, Tile)
@@ -58,7 +58,7 @@ func convWeights(name string, s Step) Launch {
 	default:
 		name += "_64"
 	}
-	if s.R.C%4 != 0 {
+	if s.R.C%8 != 0 || s.S.C%8 != 0 {
 		name, rows, threads = name+"_odd", 32, 256
 	}
 	x := blocks(s.Side*s.Side*s.R.C, rows) * blocks(s.S.C, columns)

@@ -17,8 +17,8 @@ struct Scattered {
   }
 };
 
-// backward makes dst (images, h, w, ci) of src (images, h, w, co), or POOL (images, h/2, w/2, co) with its places. ODD is for a
-// number of output channels that is no multiple of 4.
+// backward makes dst (images, h, w, ci) of src (images, h, w, co), or POOL (images, h/2, w/2, co) with its places. ODD is for
+// numbers of channels that are no multiples of 8.
 template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Task *t) {
   SHARED(Quad, shared, T::SHARED / 4);
   if (no_tile(t)) return;
@@ -35,9 +35,9 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Ta
 
   typedef typename Choice<ODD, OddFilters, Filters>::type FiltersOf;
   FiltersOf filters(w, t->side, d.c, s.c, n0);
-  typename Choice<ODD, Across<T, T::BN, FiltersOf>, AlongK<T, T::BN, FiltersOf>>::type b(filters);
+  typename Choice<ODD, Across<T, T::BN, FiltersOf>, AlongTap<T, T::BN, FiltersOf>>::type b(filters);
   if constexpr (POOL) {
-    typedef typename Choice<ODD, OneByOne<T, T::BM, Unpooled>, AlongK<T, T::BM, Unpooled>>::type A;
+    typedef typename Choice<ODD, OneByOne<T, T::BM, Unpooled>, AlongTap<T, T::BM, Unpooled>>::type A;
     Unpooled windows(dy, bytes(t, piece.slot, t->arg) + from, d, s.c, t->side, n, m0, A::own());
     A a(windows);
     Scattered e{to, rows, d.h, d.w, d.c, m0, n0};
@@ -45,17 +45,17 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Ta
   } else {
     typedef Windows<false> Source;
     Source windows(dy, s, t->side, n, m0);
-    typename Choice<ODD, OneByOne<T, T::BM, Source>, AlongK<T, T::BM, Source>>::type a(windows);
+    typename Choice<ODD, OneByOne<T, T::BM, Source>, AlongTap<T, T::BM, Source>>::type a(windows);
     Rows<value_t> e{to, nullptr, rows, d.c, m0, n0, IDENTITY};
     product<T>((float *)shared, a, b, k, e);
   }
 }
 
 #define BACKWARD(name, tile)                                                                            \
-  KERNEL_BESIDE(conv_data_##name, tile::THREADS, 4) { backward<tile, false, false>(t); }                \
-  KERNEL_BESIDE(conv_data_##name##_odd, tile::THREADS, 4) { backward<tile, false, true>(t); }           \
-  KERNEL_BESIDE(conv_pool_data_##name, tile::THREADS, 4) { backward<tile, true, false>(t); }            \
-  KERNEL_BESIDE(conv_pool_data_##name##_odd, tile::THREADS, 4) { backward<tile, true, true>(t); }
+  KERNEL_BESIDE(conv_data_##name, tile::THREADS, tile::BLOCKS) { backward<tile, false, false>(t); }                \
+  KERNEL_BESIDE(conv_data_##name##_odd, tile::THREADS, tile::BLOCKS) { backward<tile, false, true>(t); }           \
+  KERNEL_BESIDE(conv_pool_data_##name, tile::THREADS, tile::BLOCKS) { backward<tile, true, false>(t); }            \
+  KERNEL_BESIDE(conv_pool_data_##name##_odd, tile::THREADS, tile::BLOCKS) { backward<tile, true, true>(t); }
 BACKWARD(16, Narrow)
 BACKWARD(32, Middle)
 BACKWARD(64, Wide)

@@ -18,7 +18,7 @@ template <class T, class B> __device__ INLINE void bias_sums(float *shared, cons
 }
 
 // gradient makes partial sums of one tile of images: ref is the input, src the gradient by the output, POOL by the pooled
-// values, with their places. ODD is for a number of input channels that is no multiple of 4.
+// values, with their places. ODD is for numbers of channels that are no multiples of 4.
 template <class T, bool POOL, bool ODD> __device__ INLINE void gradient(const Task *t) {
   SHARED(Quad, shared, T::SHARED / 4);
   if (no_tile(t)) return;
@@ -37,11 +37,11 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void gradient(const Ta
   A a(taps);
   Rows<float> e{partial(t, piece.slot, piece.tile, t->w), nullptr, rows, co, m0, n0, IDENTITY};
   if constexpr (POOL) {
-    Unfolded<T, T::BN> b(dy, bytes(t, piece.slot, t->arg) + from, pixels / 4, co, n0, bias);
+    Unfolded<T, T::BN, ODD> b(dy, bytes(t, piece.slot, t->arg) + from, pixels / 4, co, n0, bias);
     product<T>((float *)shared, a, b, pixels, e);
     if (bias) bias_sums<T>((float *)shared, b, partial(t, piece.slot, piece.tile, t->b), n0, co);
   } else {
-    Summed<T, T::BN> b(dy, pixels, co, n0, bias);
+    Summed<T, T::BN, ODD> b(dy, pixels, co, n0, bias);
     product<T>((float *)shared, a, b, pixels, e);
     if (bias) bias_sums<T>((float *)shared, b, partial(t, piece.slot, piece.tile, t->b), n0, co);
   }

@@ -26,8 +26,6 @@ template <class T, int ROWS, class Source> struct AlongK {
   typename Source::Four fours[N];
   int first, k;  // row and k within the slab
 
-  // own is a row of the calling thread, which has every STEP-th.
-  __device__ INLINE static int own() { return threadIdx.x / ACROSS; }
   __device__ INLINE AlongK(Source &s) : source(s), first(threadIdx.x / ACROSS), k(threadIdx.x % ACROSS * 4) {
     UNROLL for (int i = 0; i < N; i++) rows[i] = source.row(first + i * STEP);
   }

@@ -58,14 +58,20 @@ template <class T, int ROWS, bool BY_FOUR, bool ONES> struct Taps {
   }
   __device__ INLINE One one(int k, int i) {
     int at;
-    return sees(k, i, &at) ? x[(long long)at * c] : One{};
+    return sees(k, i, &at) ? *(const GLOBAL One *)(x + (long long)at * c) : One{};
   }
   __device__ INLINE Quad numbers(const Four &f) const { return ::numbers(f); }
   __device__ INLINE float number(const One &v) const { return load(&v, 0); }
 };
 
+// some are the first n of p[0 … 3], all or none of them unless ODD.
+template <bool ODD> __device__ INLINE Raw some(const value_t *p, int n) {
+  if (ODD) return up_to_four(p, n, false);
+  return n > 0 ? four(p) : Raw{};
+}
+
 // Summed is a loader of B: rows of values (k, n) from column n0 on; it adds up what its thread loads of four columns.
-template <class T, int ROWS> struct Summed {
+template <class T, int ROWS, bool ODD> struct Summed {
   static const int FOURS = ROWS / 4, STEP = T::THREADS / FOURS, N = (T::BK + STEP - 1) / STEP;
   const value_t *p;
   int k, n, left, row, first;
@@ -82,7 +88,7 @@ template <class T, int ROWS> struct Summed {
   __device__ INLINE void fetch(int at) {
     UNROLL for (int i = 0; i < N; i++) {
       const int to = at + first + i * STEP;
-      if (mine(i)) fours[i] = to < k ? up_to_four(p + (long long)to * n, left, n % 4 == 0) : Raw{};
+      if (mine(i)) fours[i] = to < k ? some<ODD>(p + to * n, left) : Raw{};
     }
   }
   __device__ INLINE void put(float *slab) {
@@ -98,7 +104,7 @@ template <class T, int ROWS> struct Summed {
 
 // Unfolded is a loader of B: pooled values (fours of k, n) spread over the pixels of each four, at the places that arg names
 // and 0 elsewhere, from column n0 on; it adds up what its thread loads of four columns.
-template <class T, int ROWS> struct Unfolded {
+template <class T, int ROWS, bool ODD> struct Unfolded {
   static const int FOURS = ROWS / 4, STEP = T::THREADS / FOURS, ALL = T::BK / 4, N = (ALL + STEP - 1) / STEP;
   static_assert(T::BK % 4 == 0, "a slab has whole fours of pixels");
   const value_t *p;
@@ -123,8 +129,8 @@ template <class T, int ROWS> struct Unfolded {
       fours[i] = Raw{};
       args[i] = 0;
       if (to >= k) continue;
-      fours[i] = up_to_four(p + (long long)to * n, left, n % 4 == 0);
-      args[i] = up_to_four_bytes(arg + (long long)to * n, left, n % 4 == 0);
+      fours[i] = some<ODD>(p + to * n, left);
+      args[i] = ODD ? up_to_four_bytes(arg + to * n, left, false) : left > 0 ? *(const GLOBAL word *)(arg + to * n) : 0;
     }
   }
   __device__ INLINE void put(float *slab) {

@@ -5,12 +5,16 @@
 #pragma once
 #include "slab.cuh"
 
-// The tiles of matrices that are by pixels, for so many columns.
-typedef Tile<512, 16, 4, 8, 8> Narrow;  // at most 16
-typedef Tile<256, 32, 8, 8, 8> Middle;  // at most 32
-typedef Tile<128, 64, 8, 8, 8> Wide;
+// The tiles of matrices that are by pixels, for so many columns, and how many of them a multiprocessor holds at once: as many as
+// the registers of a tile and of the slab on its way allow.
+struct Narrow : Tile<512, 16, 4, 8, 8> { static const int BLOCKS = 3; };  // at most 16
+struct Middle : Tile<256, 32, 8, 8, 8> { static const int BLOCKS = 3; };  // at most 32
+struct Wide : Tile<128, 64, 8, 8, 8> { static const int BLOCKS = 4; };
 
 __device__ INLINE int blocks_of(int n, int size) { return (n + size - 1) / size; }
+
+// A slab is whole when it lies within one tap: channels are a multiple of BK. Then all that depends on k is the same for all
+// threads, and they read four numbers at a time; otherwise they read one number at a time.
 
 // Walk goes over (ky, kx, channel) in order.
 struct Walk {
@@ -18,16 +22,50 @@ struct Walk {
   int k, channel, kx, ky;
 
   __device__ INLINE Walk(int side_, int c_) : side(side_), c(c_), k(0), channel(0), kx(0), ky(0) {}
+  // to goes on to k, by at most c.
   __device__ INLINE void to(int at) {
     channel += at - k;
     k = at;
-    while (channel >= c) {
-      channel -= c;
-      if (++kx == side) kx = 0, ky++;
-    }
+    if (channel < c) return;
+    channel -= c;
+    if (++kx == side) kx = 0, ky++;
   }
   // Bits of the line and of the column; beyond the last window's end they are no window's.
   __device__ INLINE word bits() const { return 1u << ky | 0x10000u << kx; }
+};
+
+// AlongTap is AlongK for whole slabs. The source has
+//
+//   struct Row; Row row(int r, int k);  // what it needs of row r of the tile, which may be beyond the matrix, from its k on
+//   void seek(int k);                   // a slab begins at k
+//   Four four(const Row &);             // the row's four numbers of that slab
+//   Quad numbers(const Four &);         // what they are; until then they may still be on their way
+template <class T, int ROWS, class Source> struct AlongTap {
+  static const int ACROSS = T::BK / 4, STEP = T::THREADS / ACROSS, N = (ROWS + STEP - 1) / STEP;
+  static_assert(T::BK % 4 == 0 && T::THREADS % ACROSS == 0, "threads share a slab evenly");
+  Source &source;
+  typename Source::Row rows[N];
+  typename Source::Four fours[N];
+
+  // own is a row of the calling thread, which has every STEP-th.
+  __device__ INLINE static int own() { return threadIdx.x / ACROSS; }
+  __device__ INLINE AlongTap(Source &s) : source(s) {
+    UNROLL for (int i = 0; i < N; i++) rows[i] = source.row(own() + i * STEP, threadIdx.x % ACROSS * 4);
+  }
+  __device__ INLINE bool mine(int i) const { return ROWS % STEP == 0 || own() + i * STEP < ROWS; }
+  __device__ INLINE void fetch(int at) {
+    source.seek(at);
+    UNROLL for (int i = 0; i < N; i++)
+      if (mine(i)) fours[i] = source.four(rows[i]);
+  }
+  __device__ INLINE void put(float *slab) {
+    slab += threadIdx.x % ACROSS * 4 * (ROWS + PAD) + own();
+    UNROLL for (int i = 0; i < N; i++) {
+      if (!mine(i)) continue;
+      Quad q = source.numbers(fours[i]);
+      UNROLL for (int j = 0; j < 4; j++) slab[j * (ROWS + PAD) + i * STEP] = q[j];
+    }
+  }
 };
 
 // inside are the bits of the lines (or columns) of a window around y that lie in 0 … h-1.
@@ -57,7 +95,7 @@ struct Place {
   word mask;  // 0: the row is beyond the last pixel
 };
 
-// Windows is a source of windows in x, (images, h, w, c); c is a multiple of 4 where fours are read.
+// Windows is a source of windows in x, (images, h, w, c).
 template <bool BY_FOUR> struct Windows {
   typedef Place Row;
   typedef Raw Four;
@@ -69,11 +107,11 @@ template <bool BY_FOUR> struct Windows {
 
   __device__ INLINE Windows(const value_t *x_, Shape s, int side, int images, int first_)
       : x(x_), h(s.h), w(s.w), pixels(images * s.h * s.w), first(first_), distance(0), bits(0), walk(side, s.c) {}
-  __device__ INLINE Row row(int r) const {
+  __device__ INLINE Row row(int r, int k = 0) const {
     const int m = first + r, p = walk.side / 2;
     if (m >= pixels) return Row{0, 0};
     const Pixel o = pixel_of<BY_FOUR>(m, h, w);
-    return Row{((o.image * h + o.y - p) * w + o.x - p) * walk.c, inside(o.y, h, walk.side) | inside(o.x, w, walk.side) << 16};
+    return Row{((o.image * h + o.y - p) * w + o.x - p) * walk.c + k, inside(o.y, h, walk.side) | inside(o.x, w, walk.side) << 16};
   }
   __device__ INLINE void seek(int k) {
     walk.to(k);
@@ -84,7 +122,7 @@ template <bool BY_FOUR> struct Windows {
     return (r.mask & bits) == bits ? ::four(x + r.at + distance) : Four{};
   }
   __device__ INLINE Quad numbers(const Four &f) const { return ::numbers(f); }
-  __device__ INLINE One one(const Row &r) const { return (r.mask & bits) == bits ? x[r.at + distance] : One{}; }
+  __device__ INLINE One one(const Row &r) const { return (r.mask & bits) == bits ? *(const GLOBAL One *)(x + r.at + distance) : One{}; }
   __device__ INLINE float number(const One &v) const { return load(&v, 0); }
 };
 
@@ -107,12 +145,12 @@ struct Unpooled {
   __device__ INLINE Unpooled(const value_t *y_, const byte *arg_, Shape full, int c, int side, int images, int first_, int thread)
       : y(y_), arg(arg_), h(full.h), w(full.w), pixels(images * full.h * full.w), first(first_), distance(0),
         odd_y((thread / 2 + side / 2) & 1), odd_x((thread + side / 2) & 1), place(0), bits(0), walk(side, c) {}
-  __device__ INLINE Row row(int r) const {
+  __device__ INLINE Row row(int r, int k = 0) const {
     const int m = first + r, p = walk.side / 2;
     if (m >= pixels) return Row{0, 0};
     const Pixel o = pixel_of<true>(m, h, w);
     // Shifts round down, before the array too.
-    const int at = ((o.image * (h / 2) + ((o.y - p) >> 1)) * (w / 2) + ((o.x - p) >> 1)) * walk.c;
+    const int at = ((o.image * (h / 2) + ((o.y - p) >> 1)) * (w / 2) + ((o.x - p) >> 1)) * walk.c + k;
     return Row{at, inside(o.y, h, walk.side) | inside(o.x, w, walk.side) << 16};
   }
   __device__ INLINE void seek(int k) {
@@ -135,13 +173,13 @@ struct Unpooled {
   __device__ INLINE One one(const Row &r) const {
     if ((r.mask & bits) != bits) return 0;
     const int at = r.at + distance;
-    return arg[at] == place ? ::one(y, at) : 0;
+    return ((const GLOBAL byte *)arg)[at] == place ? ::one(y, at) : 0;
   }
   __device__ INLINE float number(const One &v) const { return v; }
 };
 
-// Filters is a source of AlongK, the other way round: weights (ky, kx, ci, co) as a matrix of (ky, kx, co) from the last tap to
-// the first, by ci. Its rows are ci, from first on; co is a multiple of 4.
+// Filters is a source of AlongTap: weights (ky, kx, ci, co) as a matrix of (ky, kx, co) from the last tap to the first, by ci,
+// from ci first on. A slab beyond the last tap is never asked for.
 struct Filters {
   typedef Quad Four;
   struct Row {
@@ -149,18 +187,16 @@ struct Filters {
   };
   const float *f;
   int ci, first, distance;
-  bool beyond;
   Walk walk;
 
   __device__ INLINE Filters(const float *f_, int side, int ci_, int co, int first_)
-      : f(f_), ci(ci_), first(first_), distance(0), beyond(false), walk(side, co) {}
-  __device__ INLINE Row row(int r) const { return Row{first + r < ci ? (first + r) * walk.c : -1}; }
+      : f(f_), ci(ci_), first(first_), distance(0), walk(side, co) {}
+  __device__ INLINE Row row(int r, int k) const { return Row{first + r < ci ? (first + r) * walk.c + k : -1}; }
   __device__ INLINE void seek(int k) {
     walk.to(k);
-    beyond = walk.ky >= walk.side;
     distance = (walk.side * walk.side - 1 - walk.ky * walk.side - walk.kx) * ci * walk.c + walk.channel;
   }
-  __device__ INLINE Four four(const Row &r) const { return r.at < 0 || beyond ? zero_quad() : ::four(f + r.at + distance); }
+  __device__ INLINE Four four(const Row &r) const { return r.at < 0 ? zero_quad() : ::four(f + r.at + distance); }
   __device__ INLINE Quad numbers(const Four &q) const { return q; }
 };
 
@@ -182,4 +218,19 @@ struct OddFilters {
     return q;
   }
   __device__ INLINE Quad numbers(const Four &q) const { return q; }
+};
+
+// WholeMatrix is Matrix of rows of a multiple of 4, over slabs that it fills.
+struct WholeMatrix {
+  typedef Quad Four;
+  const float *p;
+  int n, first;
+
+  __device__ INLINE WholeMatrix(const float *p_, int, int n_, int first_) : p(p_), n(n_), first(first_) {}
+  __device__ INLINE void column(int r, int) {
+    first += r;
+    p += first;
+  }
+  __device__ INLINE Quad four(int k, int) const { return first < n ? ::four(p + k * n) : zero_quad(); }
+  __device__ INLINE Quad numbers(const Quad &q) const { return q; }
 };

@@ -49,8 +49,8 @@ KERNEL_OF(probe_before, 32, Probe) {
   if (threadIdx.x == 0) t->out[-1] = 1;
 }
 
-// Reads far away.
-KERNEL_OF(probe_wild, 32, Probe) { t->out[threadIdx.x] = t->in[1ll << 30]; }
+// Reads what is called with a null pointer.
+KERNEL_OF(probe_wild, 32, Probe) { t->out[threadIdx.x] = t->in[threadIdx.x]; }
 
 // Half of the threads miss the barrier.
 KERNEL_OF(probe_missed, 64, Probe) {

@@ -6,8 +6,8 @@
 #include "epilogue.cuh"
 
 typedef Tile<128, 64, 8, 8, 8> Wide;     // of more than 32 columns
-typedef Tile<256, 32, 8, 8, 8> Narrow;   // of fewer
-typedef Tile<64, 64, 16, 8, 8, 4> Large;  // weights: of more than 32 input channels
+typedef Tile<128, 32, 8, 8, 4> Narrow;   // of fewer
+typedef Tile<64, 64, 16, 8, 8, 2> Large;  // weights: of more than 32 input channels
 typedef Tile<32, 64, 16, 4, 8, 4> Small;  // of fewer
 
 __device__ INLINE int tiles_along(int n, int size) { return (n + size - 1) / size; }
@@ -108,17 +108,21 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_weights(cons
     thin_weights<co>(t, piece_tile(t), red);      \
   }
 
-#define SIDE_KERNELS(side, odd, suffix)                                                              \
-  KERNEL(convt##side##_wide##suffix, Wide::THREADS) { convt_forward<Wide, side, odd>(t); }           \
-  KERNEL(convt##side##_narrow##suffix, Narrow::THREADS) { convt_forward<Narrow, side, odd>(t); }     \
-  KERNEL(convt##side##_data_wide##suffix, Wide::THREADS) { convt_data<Wide, side, odd>(t); }         \
-  KERNEL(convt##side##_data_narrow##suffix, Narrow::THREADS) { convt_data<Narrow, side, odd>(t); }   \
-  KERNEL(convt##side##_weights_large##suffix, Large::THREADS) { convt_weights<Large, side, odd>(t); } \
+#define FORWARD(name, side, odd)                                                                \
+  KERNEL(convt##name##_wide, Wide::THREADS) { convt_forward<Wide, side, odd>(t); }       \
+  KERNEL(convt##name##_narrow, Narrow::THREADS) { convt_forward<Narrow, side, odd>(t); }
+#define GRADIENTS(side, odd, suffix)                                                                              \
+  KERNEL(convt##side##_data_wide##suffix, Wide::THREADS) { convt_data<Wide, side, odd>(t); }               \
+  KERNEL(convt##side##_data_narrow##suffix, Narrow::THREADS) { convt_data<Narrow, side, odd>(t); }         \
+  KERNEL(convt##side##_weights_large##suffix, Large::THREADS) { convt_weights<Large, side, odd>(t); }      \
   KERNEL(convt##side##_weights_small##suffix, Small::THREADS) { convt_weights<Small, side, odd>(t); }
 
 THIN_KERNELS(1)
 THIN_KERNELS(3)
-SIDE_KERNELS(2, false, )
-SIDE_KERNELS(2, true, _odd)
-SIDE_KERNELS(3, false, )
-SIDE_KERNELS(3, true, _odd)
+FORWARD(2, 2, false)
+FORWARD(3, 3, false)
+FORWARD(3_odd, 3, true)
+GRADIENTS(2, false, )
+GRADIENTS(2, true, _odd)
+GRADIENTS(3, false, )
+GRADIENTS(3, true, _odd)

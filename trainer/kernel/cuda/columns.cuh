@@ -35,7 +35,7 @@ template <class V, class R> struct Columns {
   bool whole;  // every row is at a multiple of four
 
   __device__ INLINE Columns(const V *p_, int k_, int n_, int first_) : p(p_), k(k_), n(n_), first(first_), whole(n_ % 4 == 0) {}
-  __device__ INLINE void column(int r) {
+  __device__ INLINE void column(int r, int) {
     first += r;
     p += first;
   }
@@ -43,19 +43,6 @@ template <class V, class R> struct Columns {
     return at < k ? up_to_four(p + (long long)at * n, n - first, whole) : Four{};
   }
   __device__ INLINE Quad numbers(const Four &q) const { return ::numbers(q); }
-};
-
-// Block is an epilogue: C into a matrix (rows, n) of floats.
-struct Block {
-  float *to;
-  int rows, n, m0, n0;
-
-  __device__ INLINE void operator()(int m, int n4, const Quad (&c)[4]) const {
-    const int at = n0 + n4;
-    if (at >= n) return;
-    UNROLL for (int i = 0; i < 4; i++)
-      if (m0 + m + i < rows) put_up_to_four(to + (long long)(m0 + m + i) * n + at, c[i], n - at, n % 4 == 0);
-  }
 };
 
 // column_sums adds the rows of a matrix (n, width), width columns from first on, of which the block has COLUMNS: into sums.

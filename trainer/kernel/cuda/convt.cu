@@ -5,12 +5,10 @@
 #include "convt_taps.cuh"
 #include "epilogue.cuh"
 
-typedef Tile<128, 64, 8, 8, 8> Wide;     // of more than 32 columns
-typedef Tile<128, 32, 8, 8, 4> Narrow;   // of fewer
+typedef Tile<128, 64, 8, 8, 8> Broad;  // of more than 32 columns
+typedef Tile<128, 32, 8, 8, 4> Slim;   // of fewer
 typedef Tile<64, 64, 16, 8, 8, 2> Large;  // weights: of more than 32 input channels
 typedef Tile<32, 64, 16, 4, 8, 4> Small;  // of fewer
-
-__device__ INLINE int tiles_along(int n, int size) { return (n + size - 1) / size; }
 
 // Loader is how a source along k is read: by four, or one by one where the channels are no multiple of 4.
 template <class T, class S, bool ODD> struct Loader : Choice<ODD, OneByOne<T, T::BM, S>, AlongK<T, T::BM, S>> {};
@@ -20,7 +18,7 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_forward(cons
   if (no_tile(t)) return;
   const Work piece = piece_tile(t);
   const int n = images(t->slots + piece.slot, piece.tile), co = t->d.c, corners = SIDE == 2 ? 1 : 4;
-  const int columns = SIDE == 2 ? 4 * co : co, across = tiles_along(columns, T::BN);
+  const int columns = SIDE == 2 ? 4 * co : co, across = blocks_of(columns, T::BN);
   const int corner = blockIdx.x % corners, col = blockIdx.x / corners % across * T::BN;
   const int row = blockIdx.x / corners / across * T::BM, rows = n * t->s.h * t->s.w;
   if (row >= rows) return;
@@ -51,14 +49,14 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_data(const T
   SHARED(Quad, shared, T::SHARED / 4);
   if (no_tile(t)) return;
   const Work piece = piece_tile(t);
-  const int n = images(t->slots + piece.slot, piece.tile), ci = t->d.c, co = t->s.c, across = tiles_along(ci, T::BN);
+  const int n = images(t->slots + piece.slot, piece.tile), ci = t->d.c, co = t->s.c, across = blocks_of(ci, T::BN);
   const int col = blockIdx.x % across * T::BN, row = blockIdx.x / across * T::BM, rows = n * t->d.h * t->d.w;
   if (row >= rows) return;
   const long long pixels = (long long)piece.tile * TILE * t->d.h * t->d.w;
   Double<SIDE> map(t->d, co, n);
   Scattered<SIDE> source(value(t, piece.slot, t->src) + pixels * 4 * co, map, row);
   Transposed<float, Quad> weights(weight(t, piece.slot, t->w), ci, SIDE * SIDE * co, col);
-  Rows e{value(t, piece.slot, t->dst) + pixels * ci, nullptr, rows, ci, row, col, IDENTITY};
+  Rows<value_t> e{value(t, piece.slot, t->dst) + pixels * ci, nullptr, rows, ci, row, col, IDENTITY};
   typename Loader<T, Scattered<SIDE>, ODD>::type a(source);
   AlongK<T, T::BN, Transposed<float, Quad>> b(weights);
   product<T>((float *)shared, a, b, SIDE * SIDE * co, e);
@@ -70,7 +68,7 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_weights(cons
   if (no_tile(t)) return;
   const Work piece = piece_tile(t);
   const int n = images(t->slots + piece.slot, piece.tile), ci = t->r.c, co = t->s.c, columns = SIDE * SIDE * co;
-  const int across = tiles_along(columns, T::BN), x = (int)blockIdx.x - tiles_along(co, 32);
+  const int across = blocks_of(columns, T::BN), x = (int)blockIdx.x - blocks_of(co, 32);
   const int row = x / across * T::BM, col = x % across * T::BN, pixels = n * t->r.h * t->r.w;
   const long long first = (long long)piece.tile * TILE * t->r.h * t->r.w;
   const value_t *dy = value(t, piece.slot, t->src) + first * 4 * co;
@@ -83,7 +81,7 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_weights(cons
   Double<SIDE> map(t->r, co, n);
   Columns<value_t, Raw> xs(value(t, piece.slot, t->ref) + first * ci, pixels, ci, row);
   ScatteredColumns<SIDE, ODD> dys(dy, map, col);
-  Block e{partial(t, piece.slot, piece.tile, t->w), ci, columns, row, col};
+  Rows<float> e{partial(t, piece.slot, piece.tile, t->w), nullptr, ci, columns, row, col, IDENTITY};
   Across<T, T::BM, Columns<value_t, Raw>> a(xs);
   Across<T, T::BN, ScatteredColumns<SIDE, ODD>> b(dys);
   product<T>((float *)shared, a, b, pixels, e);
@@ -109,11 +107,11 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_weights(cons
   }
 
 #define FORWARD(name, side, odd)                                                                \
-  KERNEL(convt##name##_wide, Wide::THREADS) { convt_forward<Wide, side, odd>(t); }       \
-  KERNEL(convt##name##_narrow, Narrow::THREADS) { convt_forward<Narrow, side, odd>(t); }
+  KERNEL(convt##name##_wide, Broad::THREADS) { convt_forward<Broad, side, odd>(t); }       \
+  KERNEL(convt##name##_narrow, Slim::THREADS) { convt_forward<Slim, side, odd>(t); }
 #define GRADIENTS(side, odd, suffix)                                                                              \
-  KERNEL(convt##side##_data_wide##suffix, Wide::THREADS) { convt_data<Wide, side, odd>(t); }               \
-  KERNEL(convt##side##_data_narrow##suffix, Narrow::THREADS) { convt_data<Narrow, side, odd>(t); }         \
+  KERNEL(convt##side##_data_wide##suffix, Broad::THREADS) { convt_data<Broad, side, odd>(t); }               \
+  KERNEL(convt##side##_data_narrow##suffix, Slim::THREADS) { convt_data<Slim, side, odd>(t); }         \
   KERNEL(convt##side##_weights_large##suffix, Large::THREADS) { convt_weights<Large, side, odd>(t); }      \
   KERNEL(convt##side##_weights_small##suffix, Small::THREADS) { convt_weights<Small, side, odd>(t); }
 

@@ -2,7 +2,7 @@ package cuda
 
 import "fmt"
 
-// Of the tiles of convt.cu: rows of Wide and Narrow; columns from which a tile is the wider one, or, of weights, the larger.
+// Of the tiles of convt.cu: rows of Broad and Slim; columns from which a tile is the wider one, or, of weights, the larger.
 const (
 	convTRows                = 128
 	convTNarrow, convTWide   = 32, 64

@@ -73,7 +73,7 @@ template <int SIDE, bool ODD> struct ScatteredColumns {
   word bits[N];
 
   __device__ INLINE ScatteredColumns(const value_t *v_, const Double<SIDE> &m, int first) : v(v_), map(m), n(first) {}
-  __device__ INLINE void column(int r) {
+  __device__ INLINE void column(int r, int) {
     UNROLL for (int j = 0; j < N; j++) {
       const int at = n + r + j, tap = at / map.c;
       distance[j] = map.distance(tap / SIDE, tap % SIDE, at % map.c);
@@ -132,7 +132,7 @@ struct QuarterWeights {
 
   __device__ INLINE QuarterWeights(const float *f_, int ci_, int co_, int first, int py_, int px_)
       : f(f_), ci(ci_), co(co_), n(first), py(py_), px(px_), end((py_ + 1) * (px_ + 1) * ci_), whole(co_ % 4 == 0) {}
-  __device__ INLINE void column(int r) { n += r; }
+  __device__ INLINE void column(int r, int) { n += r; }
   __device__ INLINE Four four(int k, int) const {
     if (k >= end) return zero_quad();
     const int from = k / ci, y = from / (px + 1), x = from % (px + 1);

@@ -22,7 +22,7 @@ KERNEL(dense, DenseTile::THREADS) {
   Columns<float, Quad> w(linear_weight(t, slot), in, out, col);
   AlongK<DenseTile, DenseTile::BM, Transposed<value_t, Raw>> a(x);
   Across<DenseTile, DenseTile::BN, Columns<float, Quad>> b(w);
-  Rows to = {value(t, slot, t->dst), linear_bias(t, slot), n, out, row, col, t->act};
+  Rows<value_t> to = {value(t, slot, t->dst), linear_bias(t, slot), n, out, row, col, t->act};
   product<DenseTile>((float *)slabs, a, b, in, to);
 }
 
@@ -40,7 +40,7 @@ KERNEL(dense_data, DenseTile::THREADS) {
   Transposed<float, Quad> w(weight(t, slot, t->w), in, out, col);
   AlongK<DenseTile, DenseTile::BM, Transposed<value_t, Raw>> a(dy);
   AlongK<DenseTile, DenseTile::BN, Transposed<float, Quad>> b(w);
-  Rows to = {value(t, slot, t->dst), nullptr, n, in, row, col, IDENTITY};
+  Rows<value_t> to = {value(t, slot, t->dst), nullptr, n, in, row, col, IDENTITY};
   product<DenseTile>((float *)slabs, a, b, out, to);
 }
 
@@ -62,6 +62,6 @@ KERNEL(dense_weights, DenseWeightsTile::THREADS) {
   Columns<value_t, Raw> xs(value(t, slot, t->ref), n, in, row), dys(dy, n, out, col);
   Across<DenseWeightsTile, DenseWeightsTile::BM, Columns<value_t, Raw>> a(xs);
   Across<DenseWeightsTile, DenseWeightsTile::BN, Columns<value_t, Raw>> b(dys);
-  Block to = {grad(t, slot, t->w), in, out, row, col};
+  Rows<float> to = {grad(t, slot, t->w), nullptr, in, out, row, col, IDENTITY};
   product<DenseWeightsTile>((float *)slabs, a, b, n, to);
 }

@@ -6,8 +6,7 @@
 // INLINE functions have no call: a call would cost the registers of all that lives across it.
 #define INLINE inline __attribute__((always_inline))
 // SHARED declares an array of a block's threads in common: count values of a type. All threads come to it, in one order.
-// It begins at a multiple of 16 bytes.
-#define SHARED(type, name, count) __attribute__((shared, aligned(16))) type name[count]
+#define SHARED(type, name, count) __attribute__((shared)) type name[count]
 
 struct Index {
   unsigned x, y, z;

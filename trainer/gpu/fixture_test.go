@@ -85,6 +85,7 @@ func newBench(t testing.TB, gpu device.GPU, precision string, networks []trainer
 	patches := b.tables.fixed(b.slots)
 	var tiles, list []cuda.Work
 	for i, c := range networks {
+		c.Replicate = i
 		c.Train = &dataset.Images{Height: c.Height, Width: c.Width, Channels: c.Channels, Pixels: b.pixels}
 		c.Validation = c.Train
 		trainPlan, forwardPlan, err := plans(c.Config, c.Batch)
@@ -113,7 +114,7 @@ func newBench(t testing.TB, gpu device.GPU, precision string, networks []trainer
 		for j := range flips {
 			flips[j] = byte(r.Uint32() & 1)
 		}
-		s.batch = plan.Batch{Pixels: b.pixels, Seed: 3, Replicate: i, Epoch: 1, Step: int64(7 + i)}
+		s.batch = plan.Batch{Pixels: b.pixels, Seed: c.Seed, Replicate: c.Replicate, Epoch: 1, Step: int64(7 + i)}
 		for j := range order {
 			order[j] = int32(r.IntN(poolImages))
 			s.batch.Images = append(s.batch.Images, int(order[j]))

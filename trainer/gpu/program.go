@@ -213,7 +213,7 @@ func (t *translator) step(i int) (more int) {
 		k.Stream = model.DropBlock(t.p.Values[from.Dst].Stream)
 		for _, other := range t.p.Steps {
 			if other.Kind == plan.Drop && other.Arg == from.Dst {
-				s.geometry.S = t.shape(other.Src)
+				s.geometry.D = t.shape(other.Src)
 				break
 			}
 		}

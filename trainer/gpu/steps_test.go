@@ -251,6 +251,22 @@ func (b *bench) fillInputs(s *seat, of *step, r *rand.Rand, f fill) {
 		}
 		b.put(s.at+device.Address(s.values[p.Arg]), arg)
 	}
+	if p.Kind == plan.NormGrad && p.Arg != plan.None {
+		b.picked(s, p)
+	}
+}
+
+// picked puts what a pooled normalisation picked of its input into its place.
+func (b *bench) picked(s *seat, p plan.Step) {
+	n := len(s.batch.Images)
+	arg, x, small := s.exec.Bytes(p.Arg, n), s.exec.Value(p.Norm.Input, n), s.plan.Values[p.Ref]
+	out := make([]float32, len(arg))
+	for i, a := range arg {
+		c, at := i%small.C, i/small.C
+		image, y, column := at/small.W/small.H, at/small.W%small.H, at%small.W
+		out[i] = x.Data[x.At(image, 2*y+int(a)/2, 2*column+int(a)%2, c)]
+	}
+	b.set(s, p.Ref, out)
 }
 
 // pictures makes what a loss compares: numbers in 0 … 1, or in -1 … 1, or a little outside of them.
@@ -406,8 +422,8 @@ func (b *bench) outputs(t *testing.T, slot int, of *step, f fill, sums kernel.Su
 			}
 		}
 		// Values that are equal but for rounding may be taken in another order; what was taken is compared above.
-		if most := len(want) / 50; differ > 0 && (f == integers || p.Kind == plan.DropMask || differ > most+1) {
-			t.Errorf("slot %d, %v, %s: %d of %d places differ", slot, f, what, differ, len(want))
+		if most := len(want) / 20; differ > 0 && (f == integers && p.Norm == nil || p.Kind == plan.DropMask || differ > most+1) {
+			t.Errorf("slot %d, %v, %s: %d of %d places differ: %v, want %v", slot, f, what, differ, len(want), head(got), head(want))
 		}
 	}
 	value("dst", p.Dst)
@@ -446,6 +462,9 @@ func (b *bench) outputs(t *testing.T, slot int, of *step, f fill, sums kernel.Su
 		numbers(l.Weights[w].Name, l.Of(s.w, w), floats(room[s.room.w+4*int64(l.Offsets[w]):][:4*l.Sizes[w]], 4), 4, limit)
 	}
 }
+
+// head is the beginning of something long.
+func head(b []byte) []byte { return b[:min(len(b), 16)] }
 
 // tolerance is that of a step; 0: to the bit.
 func (b *bench) tolerance(of *step, p plan.Step, f fill) float64 {

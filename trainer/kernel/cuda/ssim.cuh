@@ -179,7 +179,7 @@ UNROLL
   }
   __syncthreads();
 
-  // Along y, and the similarity of each window with its slopes by the means of p, p² and p·t.
+  // Along y, and the similarity of each window with its slopes.
   for (int i = threadIdx.x; i < vw * ((vh + S - 1) / S); i += SSIM_THREADS) {
     int x = i % vw, y = i / vw * S;
     float sum[4][S] = {};
@@ -194,18 +194,19 @@ UNROLL
       float mt = sum[0][o], md = sum[1][o], mp = mt + md;
       float p = mp + 0.5f, t = mt + 0.5f;
       float a1 = 2 * (p * t) + SSIM_C1, b1 = a1 + md * md;
-      float a2 = 2 * (sum[3][o] - mp * mt) + SSIM_C2, b2 = a2 + (sum[2][o] - md * md);
+      float a2 = 2 * (sum[3][o] - mp * mt) + SSIM_C2, var = sum[2][o] - md * md, b2 = a2 + var;
       float r = 1 / (b1 * b2), v = a1 * a2 * r;
       // Every window is counted by the piece that its first pixel is of.
       if (vy.from + y + o >= py.from && vx.from + x >= px.from) sums->ssim += (double)v;
       if (!GRADIENT) continue;
-      float pp = -(v * (b1 * r)), pt = 2 * (a1 * r);
-      // Brightness: p in a1 and b1. Contrast: the mean in the variance and the covariance.
-      float bright = 2 * (t * (a2 * r) - p * (v * (b2 * r)));
+      // The slope of v by one of the p is bright + by·2(d - mean d) + of·(t - mean t): brightness by p in a1 and b1, contrast by
+      // the mean of p² and of p·t, that of t taken together so that no large terms cancel where p is near t.
+      float bright = 2 * (a2 * r) * md * (p * md * (b2 * r) - 1);
+      float by = -(v * (b1 * r)), of = 2 * (a1 * r) * (var * (b1 * r));
       float *to = slopes + (y + o) * step + x;
-      to[0] = bright - 2 * (mp * pp) - mt * pt;
-      to[field] = pp;
-      to[2 * field] = pt;
+      to[0] = bright - 2 * (md * by) - mt * of;
+      to[field] = by;
+      to[2 * field] = of;
     }
   }
   __syncthreads();
@@ -242,7 +243,7 @@ UNROLL
       if (x + o < pw) {
         int at = (y0 + y) * pitch + x0 + x + o;
         float t = ts[at], d = ds[at];
-        ts[at] = sum[0][o] + 2 * ((t + d) * sum[1][o]) + t * sum[2][o];
+        ts[at] = sum[0][o] + 2 * (d * sum[1][o]) + t * sum[2][o];
       }
   }
   __syncthreads();

@@ -36,6 +36,23 @@ class Autoencoder(nn.Module):
         return self.decoder(self.dense(self.code(self.encoder(x))).view(-1, 64, 4, 4))
 
 
+def initialise(net):
+    """sweep's laws: He where a ReLU follows, Glorot where none does."""
+    linear = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear, nn.ConvTranspose2d))]
+    last = linear[-1]
+    for m in linear:
+        if isinstance(m, nn.Linear):
+            fan_in, fan_out = m.in_features, m.out_features
+        elif isinstance(m, nn.ConvTranspose2d):  # each output value sees every input channel once
+            fan_in, fan_out = m.in_channels, 4 * m.out_channels
+        else:
+            fan_in, fan_out = 9 * m.in_channels, 9 * m.out_channels
+        straight = m is last or m is net.code
+        limit = (6 / (fan_in + fan_out)) ** 0.5 if straight else (6 / fan_in) ** 0.5
+        nn.init.uniform_(m.weight, -limit, limit)
+        nn.init.zeros_(m.bias)
+
+
 class SSIMLoss(nn.Module):
     """(1-w)·MSE + w·(1-SSIM), SSIM as Wang et al. 2004: an 11x11 Gaussian window of sigma 1.5, valid windows, range 1.
 

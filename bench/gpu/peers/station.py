@@ -1,0 +1,139 @@
+"""A trial, or a stack of trials of one shape, that is trained by replaying captured CUDA graphs on a stream of its own.
+
+Nothing of an epoch comes from the host but the replays: the place in the order of images, the learning rate and the sums of
+the validation lie on the device. On a device without graphs the same functions run directly, one after the other.
+"""
+
+import gc
+
+import torch
+
+import common
+from adam import Adam
+
+
+class Station:
+    """Subclasses give `loss(x)`, a scalar whose gradient is that of all trials; `error(x)`, (K,) sums of squared errors; and
+    `load(trials)`. K trials share a batch size."""
+
+    validation_batch = common.VALIDATION_BATCH
+
+    def __init__(self, task, batch, params, stacked, count, context):
+        self.task, self.batch, self.params, self.count, self.context = task, batch, list(params), count, context
+        device, n = task.device, len(task.train)
+        self.graphs = device.type == "cuda"
+        self.stream = torch.cuda.Stream(device) if self.graphs else None
+        self.per_epoch = task.steps(batch)
+        self.rates = torch.zeros((task.epochs * self.per_epoch, count), device=device)
+        self.rate = torch.zeros(count if stacked else (), device=device)
+        self.order = torch.zeros((count, n), dtype=torch.int64, device=device)
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)  # step of the trial
+        self.place = torch.zeros(1, dtype=torch.int64, device=device)  # first image of the batch, in the order
+        self.epoch = torch.zeros(1, dtype=torch.int64, device=device)
+        self.errors = torch.zeros((task.epochs, count), dtype=torch.float64, device=device)
+        self.adam = Adam(self.params, self.rate)
+        self.full = torch.arange(batch, device=device)
+        self.rest = torch.arange(n % batch, device=device)
+        self.programs = {}
+
+    # What is captured.
+
+    def gather(self, offsets):
+        """The images of a batch, (K, batch, 3, 32, 32)."""
+        index = self.order.index_select(1, self.place + offsets).flatten()
+        x = self.task.train.index_select(0, index)
+        return common.scale(x).view(self.count, len(offsets), *x.shape[1:])
+
+    def step(self, offsets):
+        self.rate.copy_(self.rates.index_select(0, self.at).view(self.rate.shape))
+        x = self.gather(offsets)
+        with self.context(self.task.device):
+            loss = self.loss(x)
+        self.adam.step(torch.autograd.grad(loss, self.params))
+        self.at += 1
+        self.place += len(offsets)
+
+    @torch.no_grad()
+    def validate(self):
+        parts = [self.error(common.scale(x)) for x in self.task.validation.split(self.validation_batch)]
+        self.errors.index_copy_(0, self.epoch, sum(parts).view(1, -1))
+        self.epoch += 1
+
+    # Capture and replay.
+
+    def capture(self):
+        """Makes the programs of a step, of a short last step and of the validation. Weights and state are lost."""
+        bodies = {"step": lambda: self.step(self.full), "validate": self.validate}
+        if len(self.rest):
+            bodies["rest"] = lambda: self.step(self.rest)
+        if not self.graphs:
+            self.programs = bodies
+            return
+        with torch.cuda.stream(self.stream):
+            for body in bodies.values():
+                for _ in range(3):  # what is chosen or allocated at first use is so before the capture
+                    self.rewind()
+                    body()
+        self.stream.synchronize()
+        # As torch.cuda.graph does it, without its wait for all streams and its sweeps of the caches: others go on meanwhile.
+        pool = None
+        gc.collect()
+        gc.disable()
+        try:
+            for name, body in bodies.items():
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.stream(self.stream):
+                    graph.capture_begin(*([pool] if pool else []), capture_error_mode="thread_local")
+                    try:
+                        body()
+                    finally:
+                        graph.capture_end()
+                pool = pool or graph.pool()
+                self.programs[name] = graph.replay
+        finally:
+            gc.enable()
+
+    def rewind(self):
+        for t in (self.at, self.place, self.epoch):
+            t.zero_()
+
+    def start(self, trials):
+        """Loads trials into a captured station."""
+        with self.on_stream():
+            self.load(trials)
+            self.adam.reset()
+            self.rewind()
+            table = [[common.rate(t, s + 1, self.per_epoch) for t in trials] for s in range(len(self.rates))]
+            self.rates.copy_(torch.tensor(table))
+        self.trials = trials
+
+    def on_stream(self):
+        return torch.cuda.stream(self.stream) if self.graphs else torch.no_grad()
+
+    def run(self):
+        """A generator that puts one step after the other into the stream and yields after each."""
+        for epoch in range(self.task.epochs):
+            orders = torch.stack([common.order(t, epoch, len(self.task.train)) for t in self.trials])
+            with self.on_stream():
+                self.order.copy_(orders)
+                self.place.zero_()
+            for step in range(self.per_epoch):
+                short = step == self.per_epoch - 1 and len(self.rest)
+                self.replay("rest" if short else "step")
+                yield
+            self.replay("validate")
+            yield
+
+    def replay(self, name):
+        if self.graphs:
+            with torch.cuda.stream(self.stream):
+                self.programs[name]()
+        else:
+            self.programs[name]()
+
+    def results(self):
+        """Waits, and returns the least validation error of each trial."""
+        if self.graphs:
+            self.stream.synchronize()
+        best = (self.errors / self.task.validation.numel()).min(0).values.tolist()
+        return [{"id": t["id"], "val_mse": b} for t, b in zip(self.trials, best)]

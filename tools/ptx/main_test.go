@@ -71,7 +71,7 @@ func TestSums(t *testing.T) {
 		t.Fatal(err)
 	}
 	compiler, got, err := sums(dir)
-	if err != nil || compiler != "clang 16.0.6" || len(got) != 2 || got["conv.tf32.ptx.gz"] != list[1] {
+	if err != nil || compiler != "clang 16.0.6" || len(got) != 2 || got["conv.tf32.ptx.zst"] != list[1] {
 		t.Errorf("read back %q, %v, %v", compiler, got, err)
 	}
 	write(t, dir, map[string]string{sumsName: "conv fp32 aa\n"})
@@ -120,18 +120,18 @@ func TestCompile(t *testing.T) {
 	}
 	dir := dirs[0]
 	for _, p := range precisions {
-		text, err := unpack(filepath.Join(dir, "ptx", "one."+p+".ptx.gz"))
+		text, err := unpack(filepath.Join(dir, "ptx", "one."+p+".ptx.zst"))
 		if err != nil || !strings.Contains(string(text), ".entry one_"+p+"(") || !strings.Contains(string(text), "mul.rn.f32") {
 			t.Errorf("the code for %s has no kernel one_%s with a product that is rounded by itself: %v\n%s", p, p, err, text)
 		}
 	}
-	write(t, filepath.Join(dir, "ptx"), map[string]string{"one.fp32.ptx.gz": "kept", "old.fp32.ptx.gz": "goes"})
+	write(t, filepath.Join(dir, "ptx"), map[string]string{"one.fp32.ptx.zst": "kept", "old.fp32.ptx.zst": "goes"})
 	if err := compile(t.Context(), dir, "clang-16", false); err != nil {
 		t.Fatal(err)
 	}
 	now := contents(t, filepath.Join(dir, "ptx"))
-	if _, there := now["old.fp32.ptx.gz"]; there || now["one.fp32.ptx.gz"] != "kept" {
-		t.Errorf("after nothing changed: %d files, one.fp32 %.10q", len(now), now["one.fp32.ptx.gz"])
+	if _, there := now["old.fp32.ptx.zst"]; there || now["one.fp32.ptx.zst"] != "kept" {
+		t.Errorf("after nothing changed: %d files, one.fp32 %.10q", len(now), now["one.fp32.ptx.zst"])
 	}
 	if err := compile(t.Context(), dir, "clang-16", true); err != nil {
 		t.Fatal(err)

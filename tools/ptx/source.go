@@ -38,7 +38,7 @@ type entry struct {
 	ptx               string // SHA-256 of the PTX before packing
 }
 
-func (e entry) file() string { return e.module + "." + e.precision + ".ptx.gz" }
+func (e entry) file() string { return e.module + "." + e.precision + ".ptx.zst" }
 
 // modules are the .cu files of a folder, without the ending, in order.
 func modules(dir string) ([]string, error) {

@@ -1,11 +1,10 @@
 package cuda
 
 import (
-	"bytes"
-	"compress/gzip"
 	"embed"
 	"fmt"
-	"io"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // The files are written by make kernels: one for each .cu file and precision, and SUMS, which says what they were made of.
@@ -16,15 +15,16 @@ var compiled embed.FS
 // PTX is the code of a module, the name of a .cu file without its ending, for a precision: fp32, tf32 or bf16. Drivers since
 // CUDA 11 translate it for devices of compute capability 8.0 and above.
 func PTX(module, precision string) ([]byte, error) {
-	packed, err := compiled.ReadFile("ptx/" + module + "." + precision + ".ptx.gz")
+	packed, err := compiled.ReadFile("ptx/" + module + "." + precision + ".ptx.zst")
 	if err != nil {
 		return nil, fmt.Errorf("no GPU code of module %q for precision %q in this program", module, precision)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(packed))
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("GPU code of module %s: %w", module, err)
 	}
-	text, err := io.ReadAll(z)
+	defer z.Close()
+	text, err := z.DecodeAll(packed, nil)
 	if err != nil {
 		return nil, fmt.Errorf("GPU code of module %s: %w", module, err)
 	}

@@ -15,6 +15,10 @@ type Spec struct {
 	Seed        uint64     `json:"seed"`
 	Pruner      PrunerSpec `json:"pruner"`
 	Workers     int        `json:"workers"` // 0: one a core
+	// Devices are where trials are trained, see study/spec.Devices; empty: wherever they can be.
+	Devices []string `json:"devices,omitempty"`
+	// Precision is that of a GPU's arithmetic: tf32, bf16, or empty for fp32. A core computes in fp32 whatever it is.
+	Precision string `json:"precision,omitempty"`
 	Retries     int        `json:"retries"` // further attempts after ones that failed by themselves
 	// KeepCheckpoints is for how many of the best finished trials the weights are kept.
 	KeepCheckpoints int `json:"keep_checkpoints"`

@@ -50,7 +50,8 @@ type Engine interface {
 	Slots() int
 	// Kinds names the kinds of step that it can run.
 	Kinds() []string
-	// Load puts a trial into a free slot. st nil: initial weights by the seed. The slot stands at st's epoch's end.
+	// Load puts a trial into a free slot. st nil: initial weights by the seed. The slot stands at st's epoch's end. It may be
+	// called again after an error that wraps [ErrFull].
 	Load(slot int, c Config, st *State) error
 	// Advance runs up to n units of every loaded slot that is not halted, and looks at ctx at least once a batch.
 	// It returns a report for each slot that has just halted: at its epoch's end, or with its own error.
@@ -71,9 +72,9 @@ type Engine interface {
 	Close() error
 }
 
-// Named is an engine that says what its device is and how it computes, "NVIDIA H100 80GB HBM3, tf32" or "AVX2": a trial
-// repeats to the bit on engines of one name.
-type Named interface{ Name() string }
+// Hardware is an engine that says what its device is and how it computes, "NVIDIA H100 80GB HBM3, tf32" or "AVX2": a trial
+// repeats to the bit on engines that say the same.
+type Hardware interface{ Hardware() string }
 
 // Which names one of the two sets of weights that a slot holds.
 type Which int

@@ -171,10 +171,10 @@ func (w *worker) reopen(lost error, times int) error {
 	return nil
 }
 
-// name is what the engine says of itself.
-func (w *worker) name() string {
-	if e, ok := w.engine.(Named); ok {
-		return e.Name()
+// hardware is what the engine says of itself.
+func (w *worker) hardware() string {
+	if e, ok := w.engine.(Hardware); ok {
+		return e.Hardware()
 	}
 	return ""
 }

@@ -26,8 +26,8 @@ type frail struct {
 	closed *int
 }
 
-func (e *frail) Kinds() []string { return e.kinds }
-func (e *frail) Name() string    { return "GLASS" }
+func (e *frail) Kinds() []string  { return e.kinds }
+func (e *frail) Hardware() string { return "GLASS" }
 
 func (e *frail) Close() error {
 	if e.closed != nil {
@@ -395,5 +395,55 @@ func TestPoolMakesOnlyWhatIsKept(t *testing.T) {
 	}
 	if want := 5*4 + 4; strips > want {
 		t.Errorf("%d pictures were drawn, want at most %d", strips, want)
+	}
+}
+
+// narrow is an engine with memory for fewer trials than it has slots.
+type narrow struct {
+	*null
+	room int
+	full int // loads that found no room
+}
+
+func (e *narrow) Load(slot int, c trainer.Config, st *trainer.State) error {
+	e.mu.Lock()
+	held := 0
+	for _, t := range e.slots {
+		if t != nil {
+			held++
+		}
+	}
+	if held >= e.room {
+		e.full++
+		e.mu.Unlock()
+		return fmt.Errorf("no room: %w: %w", trainer.ErrFull, trainer.ErrMemory)
+	}
+	e.mu.Unlock()
+	return e.null.Load(slot, c, st)
+}
+
+// A trial that finds no room beside the others waits for it and is not charged; one that has the device for itself fails.
+func TestPoolWaitsForRoom(t *testing.T) {
+	g := newGround(t, 12, nil)
+	e := &narrow{null: newNull("cuda:0", 4), room: 2}
+	if err := g.run(t.Context(), nil, e); err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range g.table() {
+		if tr.State != study.Complete || tr.Attempts != 1 {
+			t.Errorf("trial %d is %s after %d attempts", tr.Number, tr.State, tr.Attempts)
+		}
+	}
+	if e.full == 0 {
+		t.Error("there was room for all")
+	}
+	g = newGround(t, 3, func(s *study.Spec) { s.Retries = 0 })
+	if err := g.run(t.Context(), nil, &narrow{null: newNull("cuda:0", 1), room: 0}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range g.table() {
+		if tr.State != study.Failed || tr.Reason != study.ReasonMemory {
+			t.Errorf("without any room trial %d is %s (%s)", tr.Number, tr.State, tr.Reason)
+		}
 	}
 }

@@ -30,6 +30,7 @@ type session struct {
 	// alone counts the trials that must be over before slots are shared again: after a panic of several trials at
 	// once each is tried by itself, so that the guilty one shows and the others do not pay for it.
 	alone   int
+	cleared chan struct{} // closed and made anew when a slot is cleared
 	renewed time.Time
 }
 
@@ -46,7 +47,7 @@ const (
 func newSession(w *worker, alone int) *session {
 	s := &session{
 		worker: w, alone: alone, asking: make(chan struct{}, 1), stir: make(chan struct{}, 1), freed: make(chan struct{}, 1),
-		closed: make(chan struct{}), still: make(chan struct{}),
+		closed: make(chan struct{}), still: make(chan struct{}), cleared: make(chan struct{}),
 	}
 	w.crew.mu.Lock()
 	w.kinds = w.engine.Kinds()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sweep/study"
 )
@@ -99,7 +100,7 @@ func (x *slot) claim(ctx context.Context) *run {
 		}
 		// Without the interrupt: a grant that the store has given out must arrive.
 		grants, err := x.pool.Work.Claim(context.WithoutCancel(ctx), study.Capacity{
-			Host: x.pool.Host, Device: x.engine.Device(), Kind: x.name(), Slots: 1, Kinds: x.kinds, Leave: leave,
+			Host: x.pool.Host, Device: x.engine.Device(), Kind: x.hardware(), Slots: 1, Kinds: x.kinds, Leave: leave,
 		})
 		switch {
 		case len(grants) > 0:
@@ -154,7 +155,29 @@ func (x *slot) prepare(ctx context.Context) error {
 		}
 		r.stop, r.epoch, r.stored = state.Stop, state.Epoch, state.Epoch
 	}
-	return x.engine.Load(x.index, r.config, state)
+	for {
+		room := x.roomier()
+		err := x.engine.Load(x.index, r.config, state)
+		if !errors.Is(err, ErrFull) || room == nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-time.After(renewEvery): // what filled it may have been no trial
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// roomier is closed when another slot is cleared; nil where all others are empty.
+func (x *slot) roomier() <-chan struct{} {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.occupied() < 2 {
+		return nil
+	}
+	return x.cleared
 }
 
 // train leaves the slot to the engine until an order comes; false when the session has ended instead.
@@ -323,6 +346,8 @@ func (x *slot) clear() {
 	}
 	x.mu.Lock()
 	x.run, x.early, x.wish = nil, nil, ""
+	close(x.cleared)
+	x.cleared = make(chan struct{})
 	x.mu.Unlock()
 	wake(x.stir)
 	wake(x.freed)

@@ -10,8 +10,8 @@ import (
 )
 
 // Diff says in words what differs between the spec of a study, a, and the one of a file, b; nothing when one continues
-// the other. run_cap is left out, because it may be raised, and so are workers, which are no property of the study. The
-// order of the parameters does not matter.
+// the other. run_cap is left out, because it may be raised, and so are workers and devices, which are no properties of the
+// study. The order of the parameters does not matter.
 func Diff(a, b study.Spec) []string {
 	var out []string
 	differ := func(key, was, is string) {
@@ -59,6 +59,13 @@ func Diff(a, b study.Spec) []string {
 		return fmt.Sprintf("%s (min_epochs %d, reduction %d)", p.Name, p.MinEpochs, p.Reduction)
 	}
 	differ("sweep.pruner", pruner(a.Pruner), pruner(b.Pruner))
+	precision := func(s string) string {
+		if s == "" {
+			return Precisions[0]
+		}
+		return s
+	}
+	differ("sweep.precision", precision(a.Precision), precision(b.Precision))
 	differ("sweep.retries", fmt.Sprint(a.Retries), fmt.Sprint(b.Retries))
 	differ("sweep.keep_checkpoints", fmt.Sprint(a.KeepCheckpoints), fmt.Sprint(b.KeepCheckpoints))
 	from := func(s string) string {

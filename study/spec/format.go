@@ -53,6 +53,12 @@ func Format(s study.Spec) []byte {
 		line("  pruner: {name: %s, min_epochs: %d, reduction: %d}", s.Pruner.Name, s.Pruner.MinEpochs, s.Pruner.Reduction)
 	}
 	line("  workers: %d", s.Workers)
+	if len(s.Devices) > 0 {
+		line("  devices: %s", text(strings.Join(s.Devices, ",")))
+	}
+	if s.Precision != "" {
+		line("  precision: %s", s.Precision)
+	}
 	line("  retries: %d", s.Retries)
 	line("  keep_checkpoints: %d", s.KeepCheckpoints)
 	if s.InitFrom != "" {

@@ -112,6 +112,12 @@ func topSchema(trainers []study.Catalogue) object {
 	}
 }
 
+// deviceList is a list of devices by comma, see [Devices].
+var deviceList = object{
+	"type":    "string",
+	"pattern": `^\s*(cpu|cuda|(cpu|cuda):[0-9]+|(cuda:)?(MIG|GPU)-[^,\s]+)\s*(,\s*(cpu|cuda|((cpu|cuda):)?[0-9]+|(cuda:)?(MIG|GPU)-[^,\s]+)\s*)*$`,
+}
+
 func sweepSchema(trainers []study.Catalogue) object {
 	var names []string
 	for _, c := range trainers {
@@ -123,7 +129,12 @@ func sweepSchema(trainers []study.Catalogue) object {
 		"epochs":  count(1, DefaultEpochs, "epochs of a trial at most"),
 		"seed":    object{"type": "integer", "minimum": 0, "maximum": json.Number("18446744073709551615"), "default": DefaultSeed, "description": "of everything random"},
 		"pruner":  prunerSchema(),
-		"workers": count(0, 0, "trials at once; 0: one a core"),
+		"workers": count(0, 0, "trials at once; 0: one a core, and as many as fit on a GPU"),
+		"devices": object{
+			"anyOf":       []any{deviceList, object{"type": "array", "items": object{"anyOf": []any{deviceList, object{"type": "integer", "minimum": 0}}}, "minItems": 1}},
+			"description": "where trials are trained: cpu, cuda, or single ones such as cuda:0,1; without it wherever they can be",
+		},
+		"precision": oneOf(Precisions, Precisions[0], "of a GPU's arithmetic: fp32; tf32: products on tensor cores; bf16: values between layers in 16 bits, too"),
 		"retries": count(0, DefaultRetries, "further attempts of a trial that failed by itself"),
 
 		"init_from": object{

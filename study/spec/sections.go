@@ -20,7 +20,7 @@ var (
 	pruners    = []string{"none", "asha"}
 )
 
-var sweepKeys = []string{"trainer", "data", "epochs", "seed", "pruner", "workers", "retries", "keep_checkpoints", "init_from"}
+var sweepKeys = []string{"trainer", "data", "epochs", "seed", "pruner", "workers", "devices", "precision", "retries", "keep_checkpoints", "init_from"}
 
 // sweep reads the one key that is not W&B's.
 func (p *parser) sweep(e entry) {
@@ -29,7 +29,7 @@ func (p *parser) sweep(e entry) {
 		return
 	}
 	later := map[string]string{}
-	for _, k := range []string{"replicate", "try", "require", "confirm", "devices", "precision"} {
+	for _, k := range []string{"replicate", "try", "require", "confirm"} {
 		later[k] = k + " is not built yet: leave it out"
 	}
 	m := p.known(root, "sweep", sweepKeys, later)
@@ -46,7 +46,13 @@ func (p *parser) sweep(e entry) {
 	if s, ok := m["seed"]; ok {
 		p.seed(s)
 	}
-	p.count(m, "workers", "the trials at once (0: one a core)", 0, &p.spec.Workers)
+	p.count(m, "workers", "the trials at once (0: one a core, and as many as fit on a GPU)", 0, &p.spec.Workers)
+	if d, ok := m["devices"]; ok {
+		p.devices(d)
+	}
+	if r, ok := m["precision"]; ok {
+		p.precision(r)
+	}
 	p.count(m, "retries", "the further attempts after a failure", 0, &p.spec.Retries)
 	p.count(m, "keep_checkpoints", "the best trials whose weights are kept", 0, &p.spec.KeepCheckpoints)
 	if f, ok := m["init_from"]; ok {

@@ -27,8 +27,8 @@ type Engine struct {
 }
 
 var (
-	_ trainer.Engine = (*Engine)(nil)
-	_ trainer.Named  = (*Engine)(nil)
+	_ trainer.Engine   = (*Engine)(nil)
+	_ trainer.Hardware = (*Engine)(nil)
 )
 
 // New makes the engine of a device, "cpu:0", on the given kernels. Engines may share the kernels, which hold no state.
@@ -39,8 +39,8 @@ func New(device string, kernels kernel.Kernels) *Engine {
 // Device is the name that New was given.
 func (e *Engine) Device() string { return e.device }
 
-// Name is that of the kernels.
-func (e *Engine) Name() string { return e.k.Name() }
+// Hardware names the kernels: the same trial gives the same bits on cores that run the same ones.
+func (e *Engine) Hardware() string { return e.k.Name() }
 
 // Slots is 1: a core trains one trial, so that a small batch never waits for a large one.
 func (e *Engine) Slots() int { return 1 }

@@ -19,7 +19,7 @@ type Spec struct {
 	Devices []string `json:"devices,omitempty"`
 	// Precision is that of a GPU's arithmetic: tf32, bf16, or empty for fp32. A core computes in fp32 whatever it is.
 	Precision string `json:"precision,omitempty"`
-	Retries     int        `json:"retries"` // further attempts after ones that failed by themselves
+	Retries   int    `json:"retries"` // further attempts after ones that failed by themselves
 	// KeepCheckpoints is for how many of the best finished trials the weights are kept.
 	KeepCheckpoints int `json:"keep_checkpoints"`
 	// InitFrom names trained weights that trials start from: STUDY/NUMBER, a bundle's folder or a file. InitDigest is the

@@ -19,8 +19,8 @@ func TestDevices(t *testing.T) {
 		"":  "! a device is missing: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
 		"0": "! 0 is no device; the kinds are cpu, cuda", "gpu": "! gpu is no device; did you mean cpu?",
 		"cudda:0": "! cudda:0 is no device; did you mean cuda?", "cuda:": "! cuda: is no device: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
-		"cuda:-1": "! cuda:-1 is no device: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
-		"cuda:0,": "! a device is missing: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
+		"cuda:-1":  "! cuda:-1 is no device: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
+		"cuda:0,":  "! a device is missing: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
 		"cuda:1,1": "! cuda:1 is named twice: leave one out", "cuda,cuda:1": "! cuda:1 is one of cuda, which is all of them: leave one of the two out",
 		"cuda:99999999999": "! cuda:99999999999 is no device: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
 		"MIG-":             "! MIG- is no device: write cpu, cuda, or single ones by comma, such as cuda:0,1 or cpu:0",
@@ -57,7 +57,9 @@ func TestDevicesOfAFile(t *testing.T) {
 
 // Devices may change between runs; the precision is the study's, and fp32 is what it is without a word.
 func TestPrecisionOfAFile(t *testing.T) {
-	of := func(words string) string { return "parameters: {lr: {value: 0.001}}\nsweep: {epochs: 3" + words + "}\n" }
+	of := func(words string) string {
+		return "parameters: {lr: {value: 0.001}}\nsweep: {epochs: 3" + words + "}\n"
+	}
 	plain, err := read(of(""))
 	if err != nil {
 		t.Fatal(err)

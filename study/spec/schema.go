@@ -135,7 +135,7 @@ func sweepSchema(trainers []study.Catalogue) object {
 			"description": "where trials are trained: cpu, cuda, or single ones such as cuda:0,1; without it wherever they can be",
 		},
 		"precision": oneOf(Precisions, Precisions[0], "of a GPU's arithmetic: fp32; tf32: products on tensor cores; bf16: values between layers in 16 bits, too"),
-		"retries": count(0, DefaultRetries, "further attempts of a trial that failed by itself"),
+		"retries":   count(0, DefaultRetries, "further attempts of a trial that failed by itself"),
 
 		"init_from": object{
 			"type": "string", "minLength": 1, "maxLength": 4096,

@@ -13,8 +13,10 @@ import (
 // machine runs kernels on the first device that there is: a GPU, or the stand-in for one.
 type machine struct {
 	testing.TB
-	gpu    device.GPU
-	stream device.Stream
+	gpu       device.GPU
+	stream    device.Stream
+	precision string
+	functions map[string]device.Function
 }
 
 func open(t testing.TB) *machine {
@@ -26,7 +28,7 @@ func open(t testing.TB) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{TB: t, gpu: gpu}
+	m := &machine{TB: t, gpu: gpu, precision: "fp32", functions: map[string]device.Function{}}
 	t.Cleanup(func() { m.must(gpu.Close()) })
 	m.stream, err = gpu.Stream()
 	m.must(err)
@@ -48,10 +50,12 @@ func raw[T any](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
 }
 
-// put takes memory on the device for x, with nothing but ones behind it.
+// guard is how many bytes of nothing but ones lie behind what put takes.
+const guard = 256
+
+// put takes memory on the device for x.
 func put[T any](m *machine, x []T) cuda.Address {
 	m.Helper()
-	const guard = 256
 	b := raw(x)
 	at, err := m.gpu.Alloc(int64(len(b)) + guard)
 	m.must(err)
@@ -81,6 +85,36 @@ func get[T any](m *machine, at cuda.Address, n int) []T {
 	return out
 }
 
+// whole is n values from the device, all of what put took: behind them nothing may have been written.
+func whole[T any](m *machine, at cuda.Address, n int) []T {
+	m.Helper()
+	out := get[T](m, at, n)
+	for i, b := range get[byte](m, at+cuda.Address(len(raw(out))), guard) {
+		if b != 0xff {
+			m.Errorf("byte %d behind the end was written", i)
+			break
+		}
+	}
+	return out
+}
+
+// function is a kernel in the precision.
+func (m *machine) function(l cuda.Launch) device.Function {
+	m.Helper()
+	name := l.Kernel + "_" + m.precision
+	if f, ok := m.functions[name]; ok {
+		return f
+	}
+	ptx, err := cuda.PTX(l.Module, m.precision)
+	m.must(err)
+	module, err := m.gpu.Module(ptx)
+	m.must(err)
+	f, err := module.Function(name, l.Shared)
+	m.must(err)
+	m.functions[name] = f
+	return f
+}
+
 // launch runs the kernels of a step for so many pieces of work.
 func (m *machine) launch(s cuda.Step, argument cuda.Address, pieces int) {
 	m.Helper()
@@ -89,14 +123,8 @@ func (m *machine) launch(s cuda.Step, argument cuda.Address, pieces int) {
 		m.Fatalf("no kernels for %s", s.Kind)
 	}
 	for _, l := range list {
-		ptx, err := cuda.PTX(l.Module, "fp32")
-		m.must(err)
-		module, err := m.gpu.Module(ptx)
-		m.must(err)
-		f, err := module.Function(l.Kernel+"_fp32", l.Shared)
-		m.must(err)
 		m.must(m.stream.Launch(device.Launch{
-			Function: f, X: l.X, Y: pieces, Threads: l.Threads, Shared: l.Shared, Argument: device.Address(argument),
+			Function: m.function(l), X: l.X, Y: pieces, Threads: l.Threads, Shared: l.Shared, Argument: device.Address(argument),
 		}))
 	}
 	m.must(m.stream.Wait())

@@ -362,3 +362,81 @@ func TestBegin(t *testing.T) {
 		}
 	}
 }
+
+// TestAlone: the end of a round leaves the same bits in a slot among 64 of all sizes, wherever it stands, and alone.
+func TestAlone(t *testing.T) {
+	m := open(t)
+	r := rand.New(rand.NewPCG(11, 1))
+	const n = 64
+	type result struct {
+		w, m, v, g []float32
+		square     []float64
+		slot       cuda.Slot
+	}
+	slots := make([]func() cuda.Slot, n)
+	sizes := make([]int, n)
+	images := make([]int, n)
+	for i := range slots {
+		x := &trial{
+			name: "adam", lr: 1e-3, decay: 0.1, optimizer: int32(i % 2), momentum: 0.9, pull: kernel.Pull{L1: 1e-4, L2: 1e-3},
+			sizes: []int{1 + r.IntN(300), 1 + r.IntN(9000), 1 + r.IntN(40)}, penalised: []bool{true, false, i%3 == 0},
+		}
+		segments := x.fill(r)
+		sizes[i], images[i] = len(x.w), 1+r.IntN(256)
+		tiles, stride := (images[i]+cuda.Tile-1)/cuda.Tile, int(segments[0].To)
+		segments[0].Split = 0
+		partial, sums := make([]float32, tiles*stride), make([]float64, images[i]*cuda.ImageSums)
+		for j := range partial {
+			partial[j] = float32(r.NormFloat64())
+		}
+		for j := range sums {
+			sums[j] = r.Float64()
+		}
+		slots[i] = func() cuda.Slot {
+			s := x.slot(m, segments)
+			s.Partial, s.Stride, s.Image, s.Loss, s.SSIMWeight = put(m, partial), int32(stride), put(m, sums), int32(i%3), 0.25
+			s.Square = put(m, make([]float64, (len(x.w)+cuda.Span-1)/cuda.Span))
+			s.Clip, s.Unit.N = 0.5*float64(i%4), int32(images[i])
+			return s
+		}
+	}
+	run := func(which []int) []result {
+		var all []cuda.Slot
+		var n []int
+		most := 0
+		for _, i := range which {
+			all, n, most = append(all, slots[i]()), append(n, images[i]), max(most, sizes[i])
+		}
+		at := put(m, all)
+		task := put(m, []cuda.Task{{Lists: lists(m, n), Slots: at, S: cuda.Size{C: 3}, CropH: 4, CropW: 5}})
+		for _, kind := range []string{"reduce", "settle", "optimise"} {
+			m.launch(cuda.Step{Kind: kind, MaxTrained: most}, task, len(all))
+		}
+		var out []result
+		for k, s := range get[cuda.Slot](m, at, len(all)) {
+			size := sizes[which[k]]
+			x := result{slot: s, square: get[float64](m, s.Square, (size+cuda.Span-1)/cuda.Span)}
+			for _, b := range []struct {
+				to *[]float32
+				at cuda.Address
+			}{{&x.w, s.Unit.W}, {&x.m, s.M}, {&x.v, s.V}, {&x.g, s.G}} {
+				*b.to = whole[float32](m, b.at, size)
+			}
+			// What lies elsewhere, lies elsewhere.
+			x.slot.G, x.slot.M, x.slot.V, x.slot.Partial, x.slot.Segments, x.slot.Image, x.slot.Square, x.slot.Unit.W = 0, 0, 0, 0, 0, 0, 0, 0
+			out = append(out, x)
+		}
+		return out
+	}
+	order := r.Perm(n)
+	among := run(order)
+	for k, i := range order {
+		alone := run([]int{i})[0]
+		if a, b := fmt.Sprint(among[k]), fmt.Sprint(alone); a != b {
+			t.Errorf("trial %d, in slot %d of %d, has other bits than alone", i, k, n)
+		}
+		if alone.slot.Failed != 0 || alone.slot.Steps != 1 {
+			t.Errorf("trial %d has failed with %d after %d steps", i, alone.slot.Failed, alone.slot.Steps)
+		}
+	}
+}

@@ -91,12 +91,14 @@ func translate(p, q *plan.Program, training bool) (*program, error) {
 	if err := alike(p, q); err != nil {
 		return nil, err
 	}
-	t := &translator{p: p, q: q, out: &program{
+	t := &translator{p: p, q: q, done: make([]bool, len(p.Steps)), out: &program{
 		values: len(p.Values), weights: len(p.Layout.Weights), training: training,
 		split: make([]bool, len(p.Layout.Weights)),
 	}}
-	for i := 0; i < len(p.Steps); i++ {
-		i += t.step(i)
+	for i := range p.Steps {
+		if !t.done[i] {
+			t.step(i)
+		}
 	}
 	for i, s := range t.out.steps {
 		if p.Code != plan.None && s.task.Dst == int32(p.Code) {
@@ -135,6 +137,7 @@ func alike(p, q *plan.Program) error {
 
 type translator struct {
 	p, q *plan.Program
+	done []bool // by step of the plan: an earlier one does it too
 	out  *program
 }
 
@@ -177,8 +180,8 @@ func (t *translator) finish(s *step) {
 	t.out.steps = append(t.out.steps, *s)
 }
 
-// step translates step i of the plan and tells how many of those that follow it are done with it.
-func (t *translator) step(i int) (more int) {
+// step translates step i of the plan, and those that can be done with it.
+func (t *translator) step(i int) {
 	from := t.p.Steps[i]
 	s := step{kind: string(from.Kind), task: none(), plan: []int{i}, geometry: cuda.Step{
 		Kind: string(from.Kind), Act: int(from.Act), Side: from.Side,
@@ -223,12 +226,16 @@ func (t *translator) step(i int) (more int) {
 			break
 		}
 		if next := t.p.Steps[i+1]; next.Kind == plan.ActGrad && next.Dst == from.Dst && next.Ref == from.Src && !next.Act.KeepsInput() {
-			s.geometry.Act, more = int(next.Act), 1
-			s.plan = append(s.plan, i+1)
+			s.geometry.Act = int(next.Act)
+			s.plan, t.done[i+1] = append(s.plan, i+1), true
 		}
 	}
+	if j, ok := slopeAfter(t.p, i); ok {
+		slope := t.p.Steps[j]
+		k.Ref, s.geometry.R, s.geometry.Act = int32(slope.Ref), t.shape(slope.Ref), int(slope.Act)
+		s.plan, t.done[j] = append(s.plan, j), true
+	}
 	t.finish(&s)
-	return more
 }
 
 // align is what plan's layouts are aligned to.

@@ -240,6 +240,11 @@ func (b *bench) fillInputs(s *seat, of *step, r *rand.Rand, f fill) {
 	case plan.Norm:
 		reads[p.Norm.Stats] = 1
 	}
+	for _, j := range of.plan[1:] {
+		if next := s.plan.Steps[j]; p.Kind != plan.Loss { // whose slope is of the output that it reads
+			reads[next.Ref] = 1
+		}
+	}
 	size := s.plan.Values
 	values := make([]int, 0, len(reads))
 	for v := range reads {

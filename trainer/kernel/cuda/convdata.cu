@@ -1,19 +1,25 @@
 // Gradients of convolutions by their input: with the taps from last to first, again windows by filters, of the gradient by the
 // output; behind a pooling, of that by the pooled values, read as if it were already spread over the full map.
+//
+// Where the plan multiplies the result by the slope of the activation that made the input, act and ref say so, and it is done here.
 #include "epilogue.cuh"
 #include "window.cuh"
 
-// Scattered is an epilogue: rows that are by four, into the pixels of (images, h, w, n).
+// Scattered is Sloped for rows that are by four, into the pixels of (images, h, w, n).
 struct Scattered {
   value_t *to;
-  int rows, h, w, n, m0, n0;
+  const value_t *y;
+  int rows, h, w, n, m0, n0, act;
 
   __device__ INLINE void operator()(int m, int n4, const Quad (&c)[4]) const {
     const int at = n0 + n4, left = n - at;
     if (left <= 0 || m0 + m >= rows) return;
     const Pixel o = pixel_of<true>(m0 + m, h, w);
-    value_t *p = to + ((long long)(o.image * h + o.y) * w + o.x) * n + at;
-    UNROLL for (int i = 0; i < 4; i++) put_up_to_four(p + (i / 2 * w + i % 2) * n, c[i], left, n % 4 == 0);
+    const long long p = ((long long)(o.image * h + o.y) * w + o.x) * n + at;
+    UNROLL for (int i = 0; i < 4; i++) {
+      const long long to_i = p + (i / 2 * w + i % 2) * n;
+      put_gradient(to + to_i, y + to_i, act, c[i], left, n % 4 == 0);
+    }
   }
 };
 
@@ -29,7 +35,9 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Ta
   if (m0 >= rows) return;
   const long long first = (long long)piece.tile * TILE, from = first * s.h * s.w * s.c;
   const value_t *dy = value(t, piece.slot, t->src) + from;
-  value_t *to = value(t, piece.slot, t->dst) + first * d.h * d.w * d.c;
+  const long long into = first * d.h * d.w * d.c;
+  value_t *to = value(t, piece.slot, t->dst) + into;
+  const value_t *y = outputs(t, piece.slot) + into;
   const float *w = weight(t, piece.slot, t->w);
   const int k = t->side * t->side * s.c;
 
@@ -40,13 +48,13 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Ta
     typedef typename Choice<ODD, OneByOne<T, T::BM, Unpooled>, AlongTap<T, T::BM, Unpooled>>::type A;
     Unpooled windows(dy, bytes(t, piece.slot, t->arg) + from, d, s.c, t->side, n, m0, A::own());
     A a(windows);
-    Scattered e{to, rows, d.h, d.w, d.c, m0, n0};
+    Scattered e{to, y, rows, d.h, d.w, d.c, m0, n0, t->act};
     product<T>((float *)shared, a, b, k, e);
   } else {
     typedef Windows<false> Source;
     Source windows(dy, s, t->side, n, m0);
     typename Choice<ODD, OneByOne<T, T::BM, Source>, AlongTap<T, T::BM, Source>>::type a(windows);
-    Rows<value_t> e{to, nullptr, rows, d.c, m0, n0, IDENTITY};
+    Sloped e{to, y, rows, d.c, m0, n0, t->act};
     product<T>((float *)shared, a, b, k, e);
   }
 }

@@ -44,7 +44,7 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_forward(cons
   }
 }
 
-// dx of dy.
+// dx of dy, times the slope of act where it made x.
 template <class T, int SIDE, bool ODD> __device__ INLINE void convt_data(const Task *t) {
   SHARED(Quad, shared, T::SHARED / 4);
   if (no_tile(t)) return;
@@ -56,7 +56,7 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_data(const T
   Double<SIDE> map(t->d, co, n);
   Scattered<SIDE> source(value(t, piece.slot, t->src) + pixels * 4 * co, map, row);
   Transposed<float, Quad> weights(weight(t, piece.slot, t->w), ci, SIDE * SIDE * co, col);
-  Rows<value_t> e{value(t, piece.slot, t->dst) + pixels * ci, nullptr, rows, ci, row, col, IDENTITY};
+  Sloped e{value(t, piece.slot, t->dst) + pixels * ci, outputs(t, piece.slot) + pixels * ci, rows, ci, row, col, t->act};
   typename Loader<T, Scattered<SIDE>, ODD>::type a(source);
   AlongK<T, T::BN, Transposed<float, Quad>> b(weights);
   product<T>((float *)shared, a, b, SIDE * SIDE * co, e);

@@ -2,6 +2,7 @@
 // tensor cores, what takes its time is memory. Each map is read or written once, by neighbouring threads side by side.
 #pragma once
 #include "columns.cuh"
+#include "epilogue.cuh"
 #include "linear.cuh"
 #include "math.cuh"
 
@@ -113,6 +114,7 @@ UNROLL_BY(4) for (int c = 0; c < chunk; c += 4) {
 }
 
 // thin_data: dx (n, h, w, ci) of dy (n, 2h, 2w, CO). values has THIN·4·CO floats, ws as many as THIN_CHUNK·4·CO.
+// Where act made x, dx is times its slope.
 template <int CO>
 __device__ inline void thin_data(const Task *t, Work k, float *values, float *ws) {
   const Slot *s = t->slots + k.slot;
@@ -121,6 +123,7 @@ __device__ inline void thin_data(const Task *t, Work k, float *values, float *ws
   if (p.nrows <= 0) return;
   const value_t *dy = value(t, k.slot, t->src) + (long long)k.tile * TILE * 4 * t->d.h * w * CO;
   value_t *dx = value(t, k.slot, t->dst) + (long long)k.tile * TILE * t->d.h * w * ci;
+  const value_t *y = outputs(t, k.slot) + (long long)k.tile * TILE * t->d.h * w * ci;
   const float *weights = weight(t, k.slot, t->w);
   Spread<CO> spread{values, p};
   spread.each(w, [=](int to, long long from, int count) {
@@ -151,14 +154,8 @@ __device__ inline void thin_data(const Task *t, Work k, float *values, float *ws
         Quad u = shared_four(ws + j * THIN_CHUNK + c);
         UNROLL for (int l = 0; l < 4; l++) sum[l] = fma_(v, u[l], sum[l]);
       }
-      value_t *to = dx + pixel * ci + c0 + c;
-      if (ci % 4 == 0) {
-        put_four(to, sum);
-      } else {
-        for (int l = 0; l < 4; l++) {
-          if (c + l < chunk) store(to, l, sum[l]);
-        }
-      }
+      const long long to = pixel * ci + c0 + c;
+      put_gradient(dx + to, y + to, t->act, sum, chunk - c, ci % 4 == 0);
     }
   }
 }

@@ -26,7 +26,7 @@ KERNEL(dense, DenseTile::THREADS) {
   product<DenseTile>((float *)slabs, a, b, in, to);
 }
 
-// dx (n, in) = dy (n, out)·wᵀ.
+// dx (n, in) = dy (n, out)·wᵀ, times the slope of act where it made x.
 KERNEL(dense_data, DenseTile::THREADS) {
   if (no_slot(t)) return;
   int slot = piece_slot(t).slot;
@@ -40,7 +40,7 @@ KERNEL(dense_data, DenseTile::THREADS) {
   Transposed<float, Quad> w(weight(t, slot, t->w), in, out, col);
   AlongK<DenseTile, DenseTile::BM, Transposed<value_t, Raw>> a(dy);
   AlongK<DenseTile, DenseTile::BN, Transposed<float, Quad>> b(w);
-  Rows<value_t> to = {value(t, slot, t->dst), nullptr, n, in, row, col, IDENTITY};
+  Sloped to = {value(t, slot, t->dst), outputs(t, slot), n, in, row, col, t->act};
   product<DenseTile>((float *)slabs, a, b, out, to);
 }
 

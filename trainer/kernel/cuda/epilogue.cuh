@@ -23,6 +23,51 @@ template <int N> __device__ INLINE void activate_quads(int act, Quad (&c)[N]) {
   }
 }
 
+// slope_quad is four gradients times the slope of an activation whose outputs are y; not of GELU. A closed ReLU stops infinite
+// ones too.
+__device__ INLINE Quad slope_quad(int act, Quad dy, Quad y) {
+  UNROLL for (int j = 0; j < 4; j++) {
+    switch (act) {
+      case RELU: dy[j] = y[j] > 0 ? dy[j] : 0; break;
+      case LEAKY_RELU: dy[j] = y[j] > 0 ? dy[j] : dy[j] * LEAKY_SLOPE; break;
+      case TANH: dy[j] *= 1 - y[j] * y[j]; break;
+      case SIGMOID: dy[j] *= y[j] * (1 - y[j]); break;
+    }
+  }
+  return dy;
+}
+
+// put_gradient writes up to four gradients, times the slope of an activation whose outputs are at y; IDENTITY: y is not read.
+// Where whole, both are at a multiple of four.
+__device__ INLINE void put_gradient(value_t *to, const value_t *y, int act, Quad dy, int n, bool whole) {
+  if (act != IDENTITY) dy = slope_quad(act, dy, numbers(up_to_four(y, n, whole)));
+  put_up_to_four(to, dy, n, whole);
+}
+
+// Sloped is an epilogue: C into rows of n gradients that follow one another, times the slope of an activation whose outputs lie
+// likewise at y.
+struct Sloped {
+  value_t *to;
+  const value_t *y;
+  int rows, n, m0, n0, act;
+
+  __device__ INLINE void operator()(int m, int n4, const Quad (&c)[4]) const {
+    const int at = n0 + n4, left = n - at;
+    if (left <= 0) return;
+    UNROLL for (int i = 0; i < 4; i++) {
+      if (m0 + m + i >= rows) continue;
+      const long long p = (long long)(m0 + m + i) * n + at;
+      put_gradient(to + p, y + p, act, c[i], left, n % 4 == 0);
+    }
+  }
+};
+
+// outputs are those of the activation by whose slope a step of gradients by the input multiplies what it writes: ref, laid out as
+// dst; of one that does not, dst, which is then not read.
+__device__ INLINE const value_t *outputs(const Task *t, int slot) {
+  return value(t, slot, t->act == IDENTITY ? t->dst : t->ref);
+}
+
 // Rows is an epilogue: act(C + bias) into rows of n values that follow one another.
 template <class V> struct Rows {
   V *to;        // row 0, of the whole matrix

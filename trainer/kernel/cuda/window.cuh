@@ -22,13 +22,13 @@ struct Walk {
   int k, channel, kx, ky;
 
   __device__ INLINE Walk(int side_, int c_) : side(side_), c(c_), k(0), channel(0), kx(0), ky(0) {}
-  // to goes on to k, by at most c.
   __device__ INLINE void to(int at) {
     channel += at - k;
     k = at;
-    if (channel < c) return;
-    channel -= c;
-    if (++kx == side) kx = 0, ky++;
+    while (channel >= c) {
+      channel -= c;
+      if (++kx == side) kx = 0, ky++;
+    }
   }
   // Bits of the line and of the column; beyond the last window's end they are no window's.
   __device__ INLINE word bits() const { return 1u << ky | 0x10000u << kx; }

@@ -10,8 +10,9 @@ import (
 	"sweep/trainer/kernel/cuda"
 )
 
-// open gives a device to test on: that of the stand-in for a driver, or a real one. Without any the test is skipped.
-func open(t testing.TB) device.GPU {
+// device0 opens a device to test on, that of the stand-in for a driver, or a real one, for somebody who closes it. Without any
+// the test is skipped.
+func device0(t testing.TB) device.GPU {
 	t.Helper()
 	if s := device.CUDA(); s.Reason != "" {
 		t.Skipf("no GPU to test on: %s", s.Reason)
@@ -20,6 +21,13 @@ func open(t testing.TB) device.GPU {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return g
+}
+
+// open gives a device until the test ends.
+func open(t testing.TB) device.GPU {
+	t.Helper()
+	g := device0(t)
 	t.Cleanup(func() {
 		if err := g.Close(); err != nil {
 			t.Error(err)

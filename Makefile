@@ -7,7 +7,7 @@ SOURCES   = $(shell git ls-files '*.go' | grep -v _templ.go)
 # With GPU support: on linux/amd64 with a C compiler. Nothing of CUDA's is needed to build it or to start it.
 ABI       = $(CURDIR)/trainer/device/cudaabi
 CUDA     := $(shell [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && command -v $$($(GO) env CC) >/dev/null && echo yes)
-CUDAENV   = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(ABI)/include" CGO_LDFLAGS="-L$(ABI)/lib"
+CUDAENV   = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -Wno-deprecated-declarations -I$(ABI)/include" CGO_LDFLAGS="-L$(ABI)/lib"
 FAKE      = $(CURDIR)/bin/libcuda-fake.so
 # What the tag gpu changes; and what is tested with it, on the stand-in driver.
 CUDADIRS  = ./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu ./cmd/sweep

@@ -3,6 +3,7 @@ module sweep
 go 1.26.0
 
 require (
+	github.com/NVIDIA/go-nvml v0.13.4-1
 	github.com/a-h/templ v0.3.977
 	github.com/c-bata/goptuna v0.9.0
 	github.com/chewxy/hm v1.0.0

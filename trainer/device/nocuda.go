@@ -14,3 +14,6 @@ func GPUs() []Info { return nil }
 
 // Open is an error in a build without GPU support.
 func Open(id string) (GPU, error) { return nil, fmt.Errorf("open %s: %s", id, unbuilt) }
+
+// OpenTelemetry knows nothing in a build without GPU support.
+func OpenTelemetry() Telemetry { return silent{} }

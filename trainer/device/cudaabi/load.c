@@ -20,15 +20,18 @@ static sweep_cuda found = {.init = -1};
 static void *library;
 static CUresult (*device_count)(int *);
 
+// Hidden as the trampolines are: the driver that is loaded calls its own.
+#define HIDDEN __attribute__((visibility("hidden")))
+
 // cu calls this before main and ends the process where it does not succeed: it always does, and the driver is loaded later,
 // by who needs it.
-CUresult cuInit(unsigned int flags) {
+HIDDEN CUresult cuInit(unsigned int flags) {
   (void)flags;
   return CUDA_SUCCESS;
 }
 
 // A machine without a driver, or with one that cannot be initialised, has no devices; that is no error.
-CUresult cuDeviceGetCount(int *count) {
+HIDDEN CUresult cuDeviceGetCount(int *count) {
   if (device_count && found.init == CUDA_SUCCESS) return device_count(count);
   *count = 0;
   return CUDA_SUCCESS;

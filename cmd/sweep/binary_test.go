@@ -12,7 +12,7 @@ import (
 
 var build = sync.OnceValues(func() (string, error) {
 	bin := filepath.Join(binDir, "sweep")
-	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", buildTags, "-o", bin, ".").CombinedOutput()
 	return string(out), err
 })
 

@@ -80,6 +80,9 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if note := unbuiltNote(); note != "" {
+		warnings = append(warnings, note)
+	}
 	for _, w := range warnings {
 		fmt.Fprintf(a.err, "note: %s\n", w)
 	}
@@ -269,16 +272,16 @@ func checkDevices(list string) (int, error) {
 	if list == "" {
 		return 0, nil
 	}
-	cores := map[string]bool{}
-	for _, d := range devices().Devices {
-		cores[d.ID] = true
+	known := map[string]bool{}
+	for _, d := range cores() {
+		known[d.ID] = true
 	}
 	named := map[string]bool{}
 	for _, d := range strings.Split(list, ",") {
 		switch d = strings.TrimSpace(d); {
 		case d == "cpu":
 			return 0, nil
-		case cores[d]:
+		case known[d]:
 			named[d] = true
 		case strings.HasPrefix(d, "cpu:"):
 			return 0, usagef("--devices %s: there is no such core, `sweep devices` lists them", d)

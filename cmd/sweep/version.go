@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sweep/trainer/device"
 	"sweep/trainer/kernel"
 )
 
@@ -35,8 +36,12 @@ func (a *app) versionVerb() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Version, commit, Go, and what is built in", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintf(a.out, "sweep %s (commit %s, %s, %s/%s)\nCPU kernels: %s\nGPU support: not built in\n",
-				version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Best().Name())
+			gpus := "not built in"
+			if device.Built {
+				gpus = "built in; `sweep devices` says what it finds"
+			}
+			fmt.Fprintf(a.out, "sweep %s (commit %s, %s, %s/%s)\nCPU kernels: %s\nGPU support: %s\n",
+				version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Best().Name(), gpus)
 			return nil
 		},
 	}

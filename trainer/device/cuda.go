@@ -13,10 +13,13 @@ import (
 	"sweep/trainer/device/cudaabi"
 )
 
+// Built says that this program has GPU support.
+const Built = true
+
 // CUDA says what was found of a driver. The first call loads and initialises it, which may take a second.
 func CUDA() Status {
 	s := cudaabi.Load()
-	out := Status{Built: true}
+	out := Status{Built: Built}
 	if s.Version > 0 {
 		out.Driver = fmt.Sprintf("CUDA %d.%d", s.Version/1000, s.Version%1000/10)
 	}

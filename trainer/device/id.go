@@ -3,6 +3,9 @@ package device
 // prefix begins the IDs of GPUs.
 const prefix = "cuda:"
 
+// MaxSlots is how many trials one GPU trains at once, at most.
+const MaxSlots = 64
+
 // Status is what can be said about GPU support here.
 type Status struct {
 	Built  bool   // this program has it

@@ -6,6 +6,9 @@ import "fmt"
 
 const unbuilt = "this build has no GPU support; `make build` makes one that has"
 
+// Built says that this program has no GPU support.
+const Built = false
+
 // CUDA says that this program has no GPU support.
 func CUDA() Status { return Status{Reason: unbuilt} }
 

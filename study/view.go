@@ -37,6 +37,8 @@ type AttemptView struct {
 	State       string     `json:"state"`
 	Host        string     `json:"host"`
 	Device      string     `json:"device"`
+	Kind        string     `json:"kind,omitempty"`    // what the device is and how it computes: bits repeat on one kind
+	Because     string     `json:"because,omitempty"` // why it ran there, where others lack what it needs
 	Start       time.Time  `json:"start"`
 	End         *time.Time `json:"end"`                    // null while it runs
 	ResumedFrom int        `json:"resumed_from,omitempty"` // the attempt whose checkpoint it continued
@@ -120,7 +122,7 @@ func (d Detail) View() DetailView {
 // View gives the JSON form of a.
 func (a Attempt) View() AttemptView {
 	v := AttemptView{
-		Attempt: a.Ordinal, State: a.State, Host: a.Host, Device: a.Device, Start: a.Start,
+		Attempt: a.Ordinal, State: a.State, Host: a.Host, Device: a.Device, Kind: a.Kind, Because: a.Because, Start: a.Start,
 		ResumedFrom: a.ResumedFrom, ResumedStep: a.ResumedStep, Reason: a.Reason, Message: a.Message,
 	}
 	if !a.End.IsZero() {

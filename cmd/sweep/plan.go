@@ -33,6 +33,11 @@ type planView struct {
 	ImagesPerS float64 `json:"images_per_s"` // one worker
 	TrialS     float64 `json:"trial_s"`
 	SweepS     float64 `json:"sweep_s"`
+	// What a GPU has no kernels for is trained on a core: these values, and about this part of the configurations.
+	NeedsCore []lacking `json:"needs_core"`
+	CoreShare float64   `json:"core_share"`
+	// GPUs are those that a run would train on here.
+	GPUs []string `json:"gpus"`
 }
 
 func (a *app) planVerb() *cobra.Command {
@@ -80,12 +85,39 @@ func (a *app) plan(ctx context.Context, s study.Spec) (planView, error) {
 	if err != nil {
 		return p, err
 	}
+	if err := a.planDevices(ctx, s, &p); err != nil {
+		return p, err
+	}
 	p.ImagesPerS = 1 / seconds
 	// A validated image is one of three passes: forward, without the two of the gradient.
 	images := float64(s.Data.Train) + float64(s.Data.Validation)/3
 	p.TrialS = images * seconds * float64(s.Epochs)
 	p.SweepS = p.TrialS * math.Ceil(float64(s.RunCap)/float64(p.Workers))
 	return p, nil
+}
+
+// planDevices says which GPUs a run would use, and what it would leave to cores.
+func (a *app) planDevices(ctx context.Context, s study.Spec, p *planView) error {
+	c, err := here().choose(s.Devices)
+	if err != nil {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("devices: %v", err))
+	}
+	p.NeedsCore, p.GPUs = []lacking{}, []string{}
+	for _, g := range c.gpus {
+		p.GPUs = append(p.GPUs, g.ID+" ("+g.Name+")")
+	}
+	j, err := a.judgeOf(s)
+	if err != nil {
+		return err
+	}
+	p.NeedsCore = append(p.NeedsCore, j.lacks()...)
+	if p.CoreShare, err = j.share(ctx); err != nil {
+		return err
+	}
+	if len(c.gpus) > 0 && len(c.cores) == 0 && p.CoreShare > 0 {
+		p.Warnings = append(p.Warnings, "devices names GPUs alone: `sweep run` will refuse this sweep, give it cores too")
+	}
+	return nil
 }
 
 // secondsPerImage is the mean time of a training image over configurations drawn at random.
@@ -96,16 +128,9 @@ func (a *app) secondsPerImage(ctx context.Context, s study.Spec, e trainer.Engin
 	if err != nil {
 		return 0, err
 	}
-	source, err := dataset.Open("shapes", "")
+	train, validation, err := a.stand(s, planTrain, planSmallest)
 	if err != nil {
 		return 0, err
-	}
-	train, validation, err := source.Split(s.Seed, planTrain, planSmallest)
-	if err != nil {
-		return 0, err
-	}
-	if h, w, c := a.shape(s.Data); h != train.Height || w != train.Width || c != train.Channels {
-		train, validation = train.Resized(h, w, c), validation.Resized(h, w, c)
 	}
 	configure := configurerOf(s.Trainer, train, validation, nil)
 	total := 0.0
@@ -167,6 +192,16 @@ func (a *app) showPlan(p planView) {
 	fmt.Fprintf(a.out, "data: %s; %d images to train on, %d to validate\n", a.planData(p.Data.Names), p.Data.Train, p.Data.Validation)
 	fmt.Fprintf(a.out, "cost: about %s a trial, %s in all with %d at once (%.0f training images/s each, measured now; early stopping makes it less)\n",
 		duration(seconds(p.TrialS)), duration(seconds(p.SweepS)), p.Workers, p.ImagesPerS)
+	if len(p.GPUs) > 0 {
+		fmt.Fprintf(a.out, "devices: %s; the cost above is that of cores, the GPU path is not yet measured on hardware\n", strings.Join(p.GPUs, ", "))
+	}
+	if p.CoreShare > 0 {
+		why := make([]string, len(p.NeedsCore))
+		for i, l := range p.NeedsCore {
+			why[i] = l.String()
+		}
+		fmt.Fprintf(a.out, "on a GPU: about %.0f%% of the configurations go to a CPU core: %s\n", 100*p.CoreShare, strings.Join(why, ", "))
+	}
 	for _, w := range p.Warnings {
 		fmt.Fprintf(a.out, "warning: %s\n", w)
 	}

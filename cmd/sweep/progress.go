@@ -61,6 +61,18 @@ func (d *display) finished(t study.Trial) {
 	io.WriteString(d.out, line) //nolint:errcheck // as above
 }
 
+// tell shows a line that users must know.
+func (d *display) tell(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	line += "\n"
+	if d.bars != nil {
+		d.bars.Write([]byte(line)) //nolint:errcheck // a display that is gone shows nothing
+		return
+	}
+	io.WriteString(d.out, line) //nolint:errcheck // as above
+}
+
 // during runs work and shows it.
 func (d *display) during(ctx context.Context, r *study.Runner, work func() error) error {
 	d.mu.Lock()

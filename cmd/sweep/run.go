@@ -40,8 +40,8 @@ Ctrl-C once saves every trial at its last epoch and ends with exit code 130; the
 		},
 	}
 	c.Flags().StringVar(&f.name, "name", "", "the study's `name`")
-	c.Flags().IntVar(&f.workers, "workers", 0, "trials at once; 0: one a core")
-	c.Flags().StringVar(&f.devices, "devices", "", "devices to train on, by comma: cpu")
+	c.Flags().IntVar(&f.workers, "workers", 0, "trials at once; 0: one a core, and as many as fit on a GPU")
+	c.Flags().StringVar(&f.devices, "devices", "", "devices to train on, by comma: cpu, cpu:0, cuda, cuda:0,1, MIG-…; without it all GPUs, else all cores")
 	c.Flags().IntVar(&f.trials, "trials", 0, "number of trials; may raise that of a study that exists")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "the study's seed")
 	c.Flags().BoolVar(&f.offline, "offline", false, "never fetch a data set")
@@ -69,14 +69,11 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 			return err
 		}
 	}
-	devices, err := checkDevices(f.devices)
+	wanted, warnings, err := a.readSpec(file, f)
 	if err != nil {
 		return err
 	}
-	if devices > 0 && !f.set("workers") {
-		f.workers, f.set = devices, also(f.set, "workers")
-	}
-	wanted, warnings, err := a.readSpec(file, f)
+	where, err := a.where(ctx, file, wanted, f)
 	if err != nil {
 		return err
 	}
@@ -117,11 +114,11 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	runner, pool, display, err := a.assemble(ctx, db, s, source, f)
+	runner, pool, crew, display, err := a.assemble(ctx, db, s, source, where, f)
 	if err != nil {
 		return err
 	}
-	defer closeEngines(pool.Engines)
+	defer crew.close()
 
 	beside := a.beginBaselines(ctx, db, s, source)
 	err = display.during(ctx, runner, func() error { return pool.Run(ctx) })
@@ -264,35 +261,4 @@ func checkAddr(addr string) error {
 		return usagef("%q is no address: give host:port, such as %s", addr, server.DefaultAddr)
 	}
 	return nil
-}
-
-// checkDevices accepts what a CPU build has: cpu, or single cores by the names that `sweep devices` gives them. It
-// returns how many cores were named; 0: no choice was made.
-func checkDevices(list string) (int, error) {
-	if list == "" {
-		return 0, nil
-	}
-	known := map[string]bool{}
-	for _, d := range cores() {
-		known[d.ID] = true
-	}
-	named := map[string]bool{}
-	for _, d := range strings.Split(list, ",") {
-		switch d = strings.TrimSpace(d); {
-		case d == "cpu":
-			return 0, nil
-		case known[d]:
-			named[d] = true
-		case strings.HasPrefix(d, "cpu:"):
-			return 0, usagef("--devices %s: there is no such core, `sweep devices` lists them", d)
-		default:
-			return 0, usagef("--devices %s: this build has no GPU support, its devices are cpu or single cores such as cpu:0", d)
-		}
-	}
-	return len(named), nil
-}
-
-// also makes one more flag count as given.
-func also(set func(string) bool, flag string) func(string) bool {
-	return func(f string) bool { return f == flag || set(f) }
 }

@@ -110,7 +110,7 @@ func (a *app) showTrial(ctx context.Context, db *storage.DB, s study.Summary, d 
 				state += " (" + string(t.Reason) + ")"
 			}
 			rows = append(rows, []string{
-				fmt.Sprintf("  %d", t.Ordinal), state, t.Host, t.Device, t.Start.Local().Format("2006-01-02 15:04:05"), ran, from,
+				fmt.Sprintf("  %d", t.Ordinal), state, t.Host, deviceOf(t), t.Start.Local().Format("2006-01-02 15:04:05"), ran, from,
 			})
 		}
 		table(a.out, []string{"  #", "STATE", "HOST", "DEVICE", "START", "TIME", "FROM"}, nil, rows)
@@ -158,4 +158,16 @@ func (a *app) bestVerb() *cobra.Command {
 
 func noBest(s study.Summary) error {
 	return fmt.Errorf("study %s has no complete trial yet (%s): `sweep top %[1]s` shows them", s.Name, counts(s))
+}
+
+// deviceOf says where an attempt ran: its device, which kind that is, and why it was this one.
+func deviceOf(a study.Attempt) string {
+	s := a.Device
+	if a.Kind != "" {
+		s += " (" + a.Kind + ")"
+	}
+	if a.Because != "" {
+		s += ": " + a.Because
+	}
+	return s
 }

@@ -64,7 +64,34 @@ func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
 	if f.set("workers") {
 		s.Workers = f.workers
 	}
+	if f.devices != "" {
+		if s.Devices, err = spec.Devices(f.devices); err != nil {
+			return study.Spec{}, nil, usagef("--devices: %w", err)
+		}
+	}
 	return s, spec.Warnings(s), nil
+}
+
+// where chooses the devices of a sweep. One that is for GPUs alone must need nothing that they lack.
+func (a *app) where(ctx context.Context, file string, s study.Spec, f runFlags) (choice, error) {
+	c, err := here().choose(s.Devices)
+	switch {
+	case err != nil && f.devices != "":
+		return c, usagef("--devices %s: %w", f.devices, err)
+	case err != nil:
+		return c, fmt.Errorf("devices of %s: %w", file, err)
+	case len(c.gpus) == 0 || len(c.cores) > 0:
+		return c, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return c, fmt.Errorf("read the sweep file: %w", err)
+	}
+	j, err := a.judgeOf(s)
+	if err != nil {
+		return c, err
+	}
+	return c, j.refuse(ctx, spec.Source{Name: file, Text: text})
 }
 
 // ensureStudy finds the study of a spec or creates it, and the data it was created with.
@@ -108,7 +135,7 @@ func (a *app) ensureStudy(ctx context.Context, db *storage.DB, s study.Spec, fil
 		}
 		st.Spec.RunCap = f.trials
 	}
-	st.Spec.Workers = s.Workers // how many at once is no property of the study
+	st.Spec.Workers, st.Spec.Devices = s.Workers, s.Devices // how many at once, and where, is no property of the study
 	fmt.Fprintf(a.err, "continuing study %s on %s\n", st.Name, st.Data.Name)
 	return st, source, nil
 }
@@ -178,46 +205,60 @@ func dataOf(s study.Spec, source dataset.Source, print string) study.Data {
 	return d
 }
 
-// assemble makes the runner and the pool of a study.
-func (a *app) assemble(ctx context.Context, db *storage.DB, s study.Study, source dataset.Source, f runFlags) (*study.Runner, *trainer.Pool, *display, error) {
+// assemble makes the runner and the pool of a study, and the crew that trains it, which the caller closes.
+func (a *app) assemble(
+	ctx context.Context, db *storage.DB, s study.Study, source dataset.Source, where choice, f runFlags,
+) (*study.Runner, *trainer.Pool, *crew, *display, error) {
 	smp, err := sampler.New(s.Spec)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	prn, err := pruner.New(s.Spec.Pruner)
 	if err != nil {
-		return nil, nil, nil, err
-	}
-	d := newDisplay(a, s, f.json)
-	runner, err := study.NewRunner(ctx, study.RunnerConfig{
-		Study: s, Store: db, Sampler: smp, Pruner: prn, Now: a.now, Finished: d.finished,
-	})
-	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	from, err := a.startOf(ctx, db, s.Spec)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	if err := from.unchanged(s); err != nil { // since a moment ago
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	configure, err := configurer(s, source, from)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("ask for this machine's name: %w", err)
+		return nil, nil, nil, nil, fmt.Errorf("ask for this machine's name: %w", err)
+	}
+	j := newJudge(s.Spec, configure)
+	crew, err := where.open(s.Spec, j)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	var needs func(study.Params) ([]string, error) // of cores alone nothing is asked
+	if crew.gpus {
+		needs = j.needs
+		fmt.Fprintln(a.err, crew.note)
+	}
+	d := newDisplay(a, s, f.json)
+	runner, err := study.NewRunner(ctx, study.RunnerConfig{
+		Study: s, Store: db, Sampler: smp, Pruner: prn, Now: a.now, Finished: d.finished, Needs: needs,
+	})
+	if err != nil {
+		crew.close()
+		return nil, nil, nil, nil, err
 	}
 	pool := &trainer.Pool{
-		Work: runner, Engines: engines(s.Spec.Workers), Host: host, Now: a.now, Configure: configure,
+		Work: runner, Engines: crew.engines, Reserved: crew.reserved, Reopen: crew.reopen, Tell: d.tell,
+		Host: host, Now: a.now, Configure: configure,
 		Encode:      checkpoint.Encode,
 		Decode:      checkpoint.Decode,
 		EncodeModel: checkpoint.EncodeModel,
 		Strip:       checkpoint.Strip,
 	}
-	return runner, pool, d, nil
+	return runner, pool, crew, d, nil
 }
 
 // configurer decodes grants of a study onto its data.

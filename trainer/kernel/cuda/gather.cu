@@ -3,6 +3,8 @@
 
 #define THREADS 256
 
+typedef byte byte4 __attribute__((vector_size(4)));
+
 // pixel_value is b/255, rounded once: the quotient by the reciprocal is one rounding away, and its remainder exact.
 __device__ inline float pixel_value(byte b) {
   const float inverse = 1.0f / 255;
@@ -11,29 +13,32 @@ __device__ inline float pixel_value(byte b) {
 }
 
 // gather: dst holds the unit's images as pixel/255, those that are marked turned left to right; zeros right and below where
-// dst's sides are larger than the images'.
+// dst's sides are larger than the images'. A block takes a part of one image, a thread four values.
 KERNEL(gather, THREADS) {
   if (no_tile(t)) return;
-  Work p = piece_tile(t);
+  const Work p = piece_tile(t);
   const Slot *s = t->slots + p.slot;
   const Unit *u = &s->unit;
-  int count;
-  value_t *dst = tile_of(t, p, t->dst, t->d, &count);
-  int h = t->crop_h, w = t->crop_w, c = t->d.c, wide = t->d.w, high = t->d.h;
-  int i = (blockIdx.x * THREADS + threadIdx.x) * 4;
-  if (i >= count) return;
-  int pixel = i / c, k = i - pixel * c, row = pixel / wide, x = pixel - row * wide, n = row / high, y = row - n * high;
+  const int c = t->d.c, wide = t->d.w * c, size = t->d.h * wide, row = t->crop_w * c;  // values
+  const int parts = (size + 4 * THREADS - 1) / (4 * THREADS), n = blockIdx.x / parts;
+  const int i = ((blockIdx.x - n * parts) * THREADS + threadIdx.x) * 4, left = size - i;
+  if (n >= images(s, p.tile) || left <= 0) return;
+  const int at = p.tile * TILE + n, image = u->order[u->first + at];
+  const byte *from = u->pixels + (long long)image * t->crop_h * row;
+  const bool flip = u->flips != 0 && u->flips[image] == 1, same = t->crop_h == t->d.h && row == wide;
+  value_t *dst = value(t, p.slot, t->dst) + (long long)at * size + i;
+  const bool whole = size % 4 == 0;
   Quad v = zero_quad();
-  UNROLL for (int j = 0; j < 4; j++) {
-    if (i + j < count && y < h && x < w) {
-      int image = u->order[u->first + p.tile * TILE + n];
-      bool flip = u->flips != 0 && u->flips[image] == 1;
-      v[j] = pixel_value(u->pixels[(((long long)image * h + y) * w + (flip ? w - 1 - x : x)) * c + k]);
+  if (same && !flip && whole && (unsigned long long)from % 4 == 0) {
+    const byte4 four = *(const GLOBAL byte4 *)(from + i);
+    UNROLL for (int j = 0; j < 4; j++) v[j] = pixel_value(four[j]);
+  } else {
+    int y = i / wide, x = i - y * wide, k = x % c;  // x counts values, k channels
+    UNROLL for (int j = 0; j < 4; j++) {
+      if (j < left && y < t->crop_h && x < row) v[j] = pixel_value(from[y * row + (flip ? row - c - x + 2 * k : x)]);
+      if (++k == c) k = 0;
+      if (++x == wide) x = 0, y++;
     }
-    // The next value's channel, column, row and image.
-    if (++k == c) k = 0, x++;
-    if (x == wide) x = 0, y++;
-    if (y == high) y = 0, n++;
   }
-  put_up_to_four(dst + i, v, count - i, true);
+  put_up_to_four(dst, v, left, whole);
 }

@@ -1,7 +1,10 @@
 package cuda
 
-// gather takes four values a thread.
-func gather(s Step) []Launch { return perTile("gather", "gather", s, s.D) }
+// gather takes four values a thread, in blocks that each belong to one image.
+func gather(s Step) []Launch {
+	x := min(Tile, s.MaxBatch) * blocks(s.D.H*s.D.W*s.D.C, 4*pointThreads)
+	return []Launch{{Kernel: "gather", Module: "gather", Threads: pointThreads, Over: Tiles, X: x}}
+}
 
 // pointThreads are the threads of a block of the kernels that take values one by one, four a thread.
 const pointThreads = 256

@@ -11,15 +11,6 @@ __device__ INLINE Two two(const half_t *p) {
   return Two{bits_float(x << 16), bits_float(x & 0xffff0000u)};
 }
 
-// LOCAL says that a pointer is to a block's own memory. UNROLL_BY repeats a loop that many times in line.
-#ifdef HOST
-#define LOCAL
-#define UNROLL_BY(n)
-#else
-#define LOCAL __attribute__((address_space(3)))
-#define UNROLL_BY(n) UNROLL_TEXT(unroll n)
-#define UNROLL_TEXT(text) _Pragma(#text)
-#endif
 // shared_four are four values of shared memory, from a multiple of 16 bytes.
 __device__ INLINE Quad shared_four(const float *p) { return *(const LOCAL Quad *)p; }
 

@@ -60,9 +60,9 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Ta
 }
 
 #define BACKWARD(name, tile)                                                                            \
-  KERNEL_BESIDE(conv_data_##name, tile::THREADS, tile::BLOCKS) { backward<tile, false, false>(t); }                \
+  KERNEL_BESIDE(conv_data_##name, tile::THREADS, OnTensor<tile>::BLOCKS) { backward<OnTensor<tile>, false, false>(t); }                \
   KERNEL_BESIDE(conv_data_##name##_odd, tile::THREADS, tile::BLOCKS) { backward<tile, false, true>(t); }           \
-  KERNEL_BESIDE(conv_pool_data_##name, tile::THREADS, tile::BLOCKS) { backward<tile, true, false>(t); }            \
+  KERNEL_BESIDE(conv_pool_data_##name, tile::THREADS, OnTensor<tile>::BLOCKS) { backward<OnTensor<tile>, true, false>(t); }            \
   KERNEL_BESIDE(conv_pool_data_##name##_odd, tile::THREADS, tile::BLOCKS) { backward<tile, true, true>(t); }
 BACKWARD(16, Narrow)
 BACKWARD(32, Middle)

@@ -107,13 +107,13 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_weights(cons
   }
 
 #define FORWARD(name, side, odd)                                                                \
-  KERNEL(convt##name##_wide, Broad::THREADS) { convt_forward<Broad, side, odd>(t); }       \
-  KERNEL(convt##name##_narrow, Slim::THREADS) { convt_forward<Slim, side, odd>(t); }
+  KERNEL(convt##name##_wide, Broad::THREADS) { convt_forward<By<Broad, odd>, side, odd>(t); }       \
+  KERNEL(convt##name##_narrow, Slim::THREADS) { convt_forward<By<Slim, odd>, side, odd>(t); }
 #define GRADIENTS(side, odd, suffix)                                                                              \
-  KERNEL(convt##side##_data_wide##suffix, Broad::THREADS) { convt_data<Broad, side, odd>(t); }               \
-  KERNEL(convt##side##_data_narrow##suffix, Slim::THREADS) { convt_data<Slim, side, odd>(t); }         \
-  KERNEL(convt##side##_weights_large##suffix, Large::THREADS) { convt_weights<Large, side, odd>(t); }      \
-  KERNEL(convt##side##_weights_small##suffix, Small::THREADS) { convt_weights<Small, side, odd>(t); }
+  KERNEL(convt##side##_data_wide##suffix, Broad::THREADS) { convt_data<By<Broad, odd>, side, odd>(t); }               \
+  KERNEL(convt##side##_data_narrow##suffix, Slim::THREADS) { convt_data<By<Slim, odd>, side, odd>(t); }         \
+  KERNEL(convt##side##_weights_large##suffix, Large::THREADS) { convt_weights<By<Large, odd>, side, odd>(t); }      \
+  KERNEL(convt##side##_weights_small##suffix, Small::THREADS) { convt_weights<By<Small, odd>, side, odd>(t); }
 
 THIN_KERNELS(1)
 THIN_KERNELS(3)

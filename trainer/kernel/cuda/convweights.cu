@@ -55,8 +55,8 @@ typedef Tile<32, 32, 64, 8, 8, 16> OddBy32;
 typedef Tile<32, 64, 32, 8, 8, 8> OddBy64;
 
 #define GRADIENT(name, tile, odd)                                                                           \
-  KERNEL_BESIDE(conv_weights_##name, tile::THREADS, 2) { gradient<tile, false, odd>(t); }                   \
-  KERNEL_BESIDE(conv_pool_weights_##name, tile::THREADS, 2) { gradient<tile, true, odd>(t); }
+  KERNEL_BESIDE(conv_weights_##name, tile::THREADS, 2) { gradient<By<tile, odd>, false, odd>(t); }                   \
+  KERNEL_BESIDE(conv_pool_weights_##name, tile::THREADS, 2) { gradient<By<tile, odd>, true, odd>(t); }
 GRADIENT(16, By16, false)
 GRADIENT(32, By32, false)
 GRADIENT(64, By64, false)

@@ -4,8 +4,8 @@
 #include "epilogue.cuh"
 #include "linear.cuh"
 
-typedef Tile<64, 32, 16, 4, 4> DenseTile;          // forward and data: few blocks at small batches otherwise
-typedef Tile<64, 64, 16, 8, 4> DenseWeightsTile;   // weights: the sum runs over images only, there are many numbers
+typedef OnTensor<Tile<64, 32, 16, 4, 4>> DenseTile;          // forward and data: few blocks at small batches otherwise
+typedef OnTensor<Tile<64, 64, 16, 8, 4>> DenseWeightsTile;   // weights: the sum runs over images only, there are many numbers
 
 __device__ static inline int width(Shape s, const Slot *slot) { return s.h * s.w * channels(s.c, slot); }
 
@@ -45,7 +45,7 @@ KERNEL(dense_data, DenseTile::THREADS) {
 }
 
 // dw (in, out) = xᵀ·dy and db, the whole sum of the unit's images, into the gradient itself. The first blocks make the bias's.
-KERNEL(dense_weights, DenseWeightsTile::THREADS) {
+KERNEL_BESIDE(dense_weights, DenseWeightsTile::THREADS, 4) {
   if (no_slot(t)) return;
   int slot = piece_slot(t).slot;
   const Slot *s = t->slots + slot;

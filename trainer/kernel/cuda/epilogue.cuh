@@ -3,12 +3,6 @@
 #include "gemm.cuh"
 #include "math.cuh"
 
-#ifdef HOST
-#define ROLLED
-#else
-#define ROLLED _Pragma("nounroll")
-#endif
-
 // activate_quads is the activation of N times four numbers. Those with an exponential go through one copy of the code: the
 // numbers take turns at its place, which keeps them in registers.
 template <int N> __device__ INLINE void activate_quads(int act, Quad (&c)[N]) {

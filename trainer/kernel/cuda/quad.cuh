@@ -3,12 +3,20 @@
 #include "sweep.cuh"
 
 // GLOBAL says that a pointer is to the device's memory, not to a block's: the loads are then of the faster kind.
-// UNROLL repeats a loop of a constant count in line, so that its arrays are registers.
+// LOCAL says that it is to a block's own.
+// UNROLL repeats a loop of a constant count in line, so that its arrays are registers; UNROLL_BY so many times; ROLLED not at all.
 #ifdef HOST
 #define GLOBAL
+#define LOCAL
 #define UNROLL
+#define UNROLL_BY(n)
+#define ROLLED
 #else
 #define GLOBAL __attribute__((address_space(1)))
+#define LOCAL __attribute__((address_space(3)))
+#define UNROLL_BY(n) UNROLL_TEXT(unroll n)
+#define UNROLL_TEXT(text) _Pragma(#text)
+#define ROLLED _Pragma("nounroll")
 #define UNROLL _Pragma("clang loop unroll(full)")
 #endif
 

@@ -12,6 +12,9 @@ template <class A, class B> struct Choice<false, A, B> {
   typedef B type;
 };
 
+// By is a tile's product: on tensor cores, unless numbers come one by one.
+template <class T, bool ODD> using By = typename Choice<ODD, T, OnTensor<T>>::type;
+
 // AlongK fills a slab whose numbers lie along k in memory: a thread reads fours of k, of one row each. The source has
 //
 //   struct Row; Row row(int r);    // what it needs of row r of the tile, which may be beyond the matrix
@@ -21,6 +24,7 @@ template <class A, class B> struct Choice<false, A, B> {
 template <class T, int ROWS, class Source> struct AlongK {
   static const int ACROSS = T::BK / 4, STEP = T::THREADS / ACROSS, N = (ROWS + STEP - 1) / STEP;
   static_assert(T::BK % 4 == 0 && T::THREADS % ACROSS == 0, "threads share a slab evenly");
+  static const bool ALONG = true;
   Source &source;
   typename Source::Row rows[N];
   typename Source::Four fours[N];
@@ -36,12 +40,8 @@ template <class T, int ROWS, class Source> struct AlongK {
       if (mine(i)) fours[i] = source.four(rows[i]);
   }
   __device__ INLINE void put(float *slab) {
-    slab += k * (ROWS + PAD) + first;
-    UNROLL for (int i = 0; i < N; i++) {
-      if (!mine(i)) continue;
-      Quad q = source.numbers(fours[i]);
-      UNROLL for (int j = 0; j < 4; j++) slab[j * (ROWS + PAD) + i * STEP] = q[j];
-    }
+    UNROLL for (int i = 0; i < N; i++)
+      if (mine(i)) Slab<T, ROWS>::along(slab, first + i * STEP, k, source.numbers(fours[i]));
   }
 };
 
@@ -54,6 +54,7 @@ template <class T, int ROWS, class Source> struct Across {
   typedef Source Taken;
   static const int FOURS = ROWS / 4, STEP = T::THREADS / FOURS, N = (T::BK + STEP - 1) / STEP;
   static_assert(ROWS % 4 == 0 && T::THREADS % FOURS == 0, "threads share a slab evenly");
+  static const bool ALONG = false;
   Source &source;
   typename Source::Four fours[N];
   int row, first;
@@ -65,9 +66,8 @@ template <class T, int ROWS, class Source> struct Across {
       if (mine(i)) fours[i] = source.four(at + first + i * STEP, i);
   }
   __device__ INLINE void put(float *slab) {
-    slab += first * (ROWS + PAD) + row;
     UNROLL for (int i = 0; i < N; i++)
-      if (mine(i)) *(Quad *)(slab + i * STEP * (ROWS + PAD)) = source.numbers(fours[i]);
+      if (mine(i)) Slab<T, ROWS>::across(slab, row, first + i * STEP, source.numbers(fours[i]));
   }
 };
 
@@ -78,7 +78,8 @@ template <class T, int ROWS, class Source> struct Across {
 //   float number(const One &);
 template <class T, int ROWS, class Source> struct OneByOne {
   static const int N = ROWS / T::THREADS;
-  static_assert(ROWS % T::THREADS == 0, "a thread has whole rows");
+  static_assert(ROWS % T::THREADS == 0 && !T::TENSOR, "a thread has whole rows, of a slab of floats");
+  static const bool ALONG = true;
   Source &source;
   typename Source::Row rows[N];
   typename Source::One ones[N][T::BK];
@@ -107,7 +108,8 @@ template <class T, int ROWS, class Source> struct OneByOne {
 template <class T, int ROWS, class Source> struct AcrossOnes {
   typedef Source Taken;
   static const int STEP = T::THREADS / ROWS, N = T::BK / STEP;
-  static_assert(T::THREADS % ROWS == 0 && T::BK % STEP == 0, "threads share a slab evenly");
+  static_assert(T::THREADS % ROWS == 0 && T::BK % STEP == 0 && !T::TENSOR, "threads share a slab of floats evenly");
+  static const bool ALONG = false;
   Source &source;
   typename Source::One ones[N];
   int row, first;

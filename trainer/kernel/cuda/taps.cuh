@@ -73,6 +73,7 @@ template <bool ODD> __device__ INLINE Raw some(const value_t *p, int n) {
 // Summed is a loader of B: rows of values (k, n) from column n0 on; it adds up what its thread loads of four columns.
 template <class T, int ROWS, bool ODD> struct Summed {
   static const int FOURS = ROWS / 4, STEP = T::THREADS / FOURS, N = (T::BK + STEP - 1) / STEP;
+  static const bool ALONG = false;
   const value_t *p;
   int k, n, left, row, first;
   bool summing;
@@ -92,11 +93,10 @@ template <class T, int ROWS, bool ODD> struct Summed {
     }
   }
   __device__ INLINE void put(float *slab) {
-    slab += first * (ROWS + PAD) + row;
     UNROLL for (int i = 0; i < N; i++) {
       if (!mine(i)) continue;
       const Quad q = numbers(fours[i]);
-      *(Quad *)(slab + i * STEP * (ROWS + PAD)) = q;
+      Slab<T, ROWS>::across(slab, row, first + i * STEP, q);
       if (summing) sum += q;
     }
   }
@@ -107,6 +107,7 @@ template <class T, int ROWS, bool ODD> struct Summed {
 template <class T, int ROWS, bool ODD> struct Unfolded {
   static const int FOURS = ROWS / 4, STEP = T::THREADS / FOURS, ALL = T::BK / 4, N = (ALL + STEP - 1) / STEP;
   static_assert(T::BK % 4 == 0, "a slab has whole fours of pixels");
+  static const bool ALONG = false;
   const value_t *p;
   const byte *arg;
   int k, n, left, row, first;
@@ -134,14 +135,13 @@ template <class T, int ROWS, bool ODD> struct Unfolded {
     }
   }
   __device__ INLINE void put(float *slab) {
-    slab += 4 * first * (ROWS + PAD) + row;
     UNROLL for (int i = 0; i < N; i++) {
       if (!mine(i)) continue;
       const Quad q = numbers(fours[i]);
       UNROLL for (int place = 0; place < 4; place++) {
         Quad at;
         UNROLL for (int j = 0; j < 4; j++) at[j] = (args[i] >> 8 * j & 0xff) == (word)place ? q[j] : 0;
-        *(Quad *)(slab + (4 * i * STEP + place) * (ROWS + PAD)) = at;
+        Slab<T, ROWS>::across(slab, row, 4 * (first + i * STEP) + place, at);
       }
       if (summing) sum += q;
     }

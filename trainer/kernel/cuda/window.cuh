@@ -40,7 +40,10 @@ struct Walk {
 //   void seek(int k);                   // a slab begins at k
 //   Four four(const Row &);             // the row's four numbers of that slab
 //   Quad numbers(const Four &);         // what they are; until then they may still be on their way
+//
+// On tensor cores slabs are longer: there a thread's own four are within one tap, and seek is to where they begin.
 template <class T, int ROWS, class Source> struct AlongTap {
+  static const bool ALONG = true;
   static const int ACROSS = T::BK / 4, STEP = T::THREADS / ACROSS, N = (ROWS + STEP - 1) / STEP;
   static_assert(T::BK % 4 == 0 && T::THREADS % ACROSS == 0, "threads share a slab evenly");
   Source &source;
@@ -49,22 +52,19 @@ template <class T, int ROWS, class Source> struct AlongTap {
 
   // own is a row of the calling thread, which has every STEP-th.
   __device__ INLINE static int own() { return threadIdx.x / ACROSS; }
+  __device__ INLINE static int k() { return threadIdx.x % ACROSS * 4; }
   __device__ INLINE AlongTap(Source &s) : source(s) {
-    UNROLL for (int i = 0; i < N; i++) rows[i] = source.row(own() + i * STEP, threadIdx.x % ACROSS * 4);
+    UNROLL for (int i = 0; i < N; i++) rows[i] = source.row(own() + i * STEP, T::TENSOR ? 0 : k());
   }
   __device__ INLINE bool mine(int i) const { return ROWS % STEP == 0 || own() + i * STEP < ROWS; }
   __device__ INLINE void fetch(int at) {
-    source.seek(at);
+    source.seek(T::TENSOR ? at + k() : at);
     UNROLL for (int i = 0; i < N; i++)
       if (mine(i)) fours[i] = source.four(rows[i]);
   }
   __device__ INLINE void put(float *slab) {
-    slab += threadIdx.x % ACROSS * 4 * (ROWS + PAD) + own();
-    UNROLL for (int i = 0; i < N; i++) {
-      if (!mine(i)) continue;
-      Quad q = source.numbers(fours[i]);
-      UNROLL for (int j = 0; j < 4; j++) slab[j * (ROWS + PAD) + i * STEP] = q[j];
-    }
+    UNROLL for (int i = 0; i < N; i++)
+      if (mine(i)) Slab<T, ROWS>::along(slab, own() + i * STEP, k(), source.numbers(fours[i]));
   }
 };
 
@@ -179,7 +179,7 @@ struct Unpooled {
 };
 
 // Filters is a source of AlongTap: weights (ky, kx, ci, co) as a matrix of (ky, kx, co) from the last tap to the first, by ci,
-// from ci first on. A slab beyond the last tap is never asked for.
+// from ci first on.
 struct Filters {
   typedef Quad Four;
   struct Row {
@@ -196,7 +196,7 @@ struct Filters {
     walk.to(k);
     distance = (walk.side * walk.side - 1 - walk.ky * walk.side - walk.kx) * ci * walk.c + walk.channel;
   }
-  __device__ INLINE Four four(const Row &r) const { return r.at < 0 ? zero_quad() : ::four(f + r.at + distance); }
+  __device__ INLINE Four four(const Row &r) const { return r.at < 0 || walk.ky >= walk.side ? zero_quad() : ::four(f + r.at + distance); }
   __device__ INLINE Quad numbers(const Four &q) const { return q; }
 };
 
@@ -220,17 +220,17 @@ struct OddFilters {
   __device__ INLINE Quad numbers(const Four &q) const { return q; }
 };
 
-// WholeMatrix is Matrix of rows of a multiple of 4, over slabs that it fills.
+// WholeMatrix is Matrix of rows of a multiple of 4.
 struct WholeMatrix {
   typedef Quad Four;
   const float *p;
-  int n, first;
+  int k, n, first;
 
-  __device__ INLINE WholeMatrix(const float *p_, int, int n_, int first_) : p(p_), n(n_), first(first_) {}
+  __device__ INLINE WholeMatrix(const float *p_, int k_, int n_, int first_) : p(p_), k(k_), n(n_), first(first_) {}
   __device__ INLINE void column(int r, int) {
     first += r;
     p += first;
   }
-  __device__ INLINE Quad four(int k, int) const { return first < n ? ::four(p + k * n) : zero_quad(); }
+  __device__ INLINE Quad four(int at, int) const { return first < n && at < k ? ::four(p + at * n) : zero_quad(); }
   __device__ INLINE Quad numbers(const Quad &q) const { return q; }
 };

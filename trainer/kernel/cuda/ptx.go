@@ -3,6 +3,8 @@ package cuda
 import (
 	"embed"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -11,6 +13,18 @@ import (
 //
 //go:embed ptx
 var compiled embed.FS
+
+// Modules are the names of all modules, in order.
+func Modules() []string {
+	files, err := fs.Glob(compiled, "ptx/*.fp32.ptx.zst")
+	if err != nil {
+		panic("cuda: bad pattern")
+	}
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(strings.TrimPrefix(f, "ptx/"), ".fp32.ptx.zst")
+	}
+	return files
+}
 
 // PTX is the code of a module, the name of a .cu file without its ending, for a precision: fp32, tf32 or bf16. Drivers since
 // CUDA 11 translate it for devices of compute capability 8.0 and above.

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A stage ends within this time, whatever it has not come to: a lent machine may end a command after ten minutes.
+const stageTime = 290 * time.Second
+
+// State says how an item of a stage ended.
+type state string
+
+const (
+	passed  state = "ok"
+	failed  state = "failed"
+	leftOut state = "left out"
+)
+
+// finding is what an item of a stage found.
+type finding struct {
+	Stage   int     `json:"stage"`
+	Item    string  `json:"item"`
+	State   state   `json:"state"`
+	Detail  string  `json:"detail"`
+	Seconds float64 `json:"seconds"`
+}
+
+// item is one thing to check or measure. Its error is a failure; one that wraps errLeftOut says why it was not done.
+type item struct {
+	name  string
+	least time.Duration // it is not begun with less time than that
+	most  time.Duration // it is ended after this
+	run   func(ctx context.Context) (detail string, err error)
+}
+
+var errLeftOut = errors.New("left out")
+
+// bench is where all things lie, and how large they are.
+type bench struct {
+	root   string // of the bundle, or of the checkout
+	out    string
+	device string
+	tiny   bool
+	stderr io.Writer
+}
+
+func (b *bench) path(parts ...string) string { return filepath.Join(append([]string{b.root}, parts...)...) }
+
+func (b *bench) tasks() string  { return filepath.Join(b.out, "tasks") }
+func (b *bench) images() string { return b.path("bin", "images") }
+
+// check runs a stage. It fails where an item did, but not where one was left out.
+func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) error {
+	stage := f.Int("stage", 0, "1: driver and kernels; 2: sanitizer and bits; 3: our training; 4: the peers'")
+	dir := f.String("out", cmp(os.Getenv("OUT"), "gpu-check-out"), "folder for what is found")
+	dev := f.String("device", "cuda:0", "the GPU")
+	tiny := f.Bool("tiny", os.Getenv("GPU_CHECK_TINY") == "1", "try the stages themselves, at small sizes, with peers on the CPU")
+	again := f.Bool("again", false, "do also what has been done")
+	only := f.String("only", "", "items whose names this regular expression finds")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	b := &bench{root: filepath.Dir(filepath.Dir(self)), device: *dev, tiny: *tiny, stderr: os.Stderr}
+	if b.out, err = filepath.Abs(*dir); err != nil {
+		return err
+	}
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	var items []item
+	switch *stage {
+	case 1:
+		items = b.kernelItems()
+	case 2:
+		items = b.sanitizerItems()
+	case 3:
+		items = b.ourItems()
+	case 4:
+		items = b.peerItems()
+	default:
+		return errors.New("-stage is 1, 2, 3 or 4")
+	}
+	for _, d := range []string{filepath.Join(b.out, "results"), filepath.Join(b.out, "findings"), filepath.Join(b.out, "logs")} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := writeTasks(b.tasks(), b.path("sweeps", "cae.yaml"), sizeOf(b.tiny)); err != nil {
+		return err
+	}
+	var list []finding
+	ctx, cancel := context.WithTimeout(ctx, stageTime)
+	defer cancel()
+	for _, it := range items {
+		if !wanted.MatchString(it.name) {
+			continue
+		}
+		r, err := b.do(ctx, *stage, it, *again)
+		if err != nil {
+			return err
+		}
+		list = append(list, r)
+	}
+	return tableOf(out, *stage, list)
+}
+
+func cmp(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// do runs an item, unless an earlier run of the stage has, and keeps what it found.
+func (b *bench) do(ctx context.Context, stage int, it item, again bool) (finding, error) {
+	file := filepath.Join(b.out, "findings", fmt.Sprintf("%d-%s.json", stage, fileName(it.name)))
+	r := finding{Stage: stage, Item: it.name}
+	if err := readJSON(file, &r); err == nil && r.State == passed && !again {
+		r.Detail += " (done before)"
+		return r, nil
+	}
+	r = finding{Stage: stage, Item: it.name}
+	end, _ := ctx.Deadline()
+	left := time.Until(end)
+	if ctx.Err() != nil || left < it.least {
+		r.State, r.Detail = leftOut, fmt.Sprintf("no time is left: it takes at least %s; run the stage again", it.least)
+		return r, nil
+	}
+	limit := left
+	if it.most > 0 {
+		limit = min(left, it.most)
+	}
+	fmt.Fprintf(b.stderr, "%s …\n", it.name)
+	ictx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	begin := time.Now()
+	detail, err := it.run(ictx)
+	r.Seconds = time.Since(begin).Seconds()
+	r.State, r.Detail = passed, detail
+	switch {
+	case err == nil:
+	case errors.Is(err, errLeftOut):
+		r.State, r.Detail = leftOut, strings.TrimPrefix(err.Error(), errLeftOut.Error()+": ")
+	case ictx.Err() != nil:
+		r.State, r.Detail = leftOut, fmt.Sprintf("it did not end within %.0f s", limit.Seconds())
+	default:
+		r.State, r.Detail = failed, err.Error()
+	}
+	return r, writeJSON(file, r)
+}
+
+// fileName is a name as part of a file's name.
+func fileName(s string) string {
+	return strings.Trim(regexp.MustCompile(`[^a-zA-Z0-9]+`).ReplaceAllString(s, "-"), "-")
+}
+
+// tableOf prints the findings of a stage; the error is that of a stage with failures.
+func tableOf(out io.Writer, stage int, list []finding) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "STAGE %d\tRESULT\tSECONDS\tDETAIL\n", stage)
+	bad := 0
+	for _, r := range list {
+		if r.State == failed {
+			bad++
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\n", r.Item, r.State, r.Seconds, strings.ReplaceAll(r.Detail, "\n", " "))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return fmt.Errorf("stage %d: %d of %d failed", stage, bad, len(list))
+	}
+	return nil
+}

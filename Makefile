@@ -14,7 +14,7 @@ CUDADIRS  = ./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu ./cmd/sweep
 PKG      ?=
 RUN      ?=
 
-.PHONY: build fake cuda-test cuda-tag cuda-vet gen fmt lint test race slow bench check clean kernels ptxas
+.PHONY: build fake cuda-test cuda-tag cuda-vet gen fmt lint test race slow bench check clean kernels ptxas gpu-tree gpu-check gpu-bundle
 
 build: ## bin/sweep, with GPU support where it can be
 	@mkdir -p bin
@@ -34,6 +34,21 @@ cuda-test: fake cuda-tag ## the tests of the GPU path, on the stand-in driver
 ifeq ($(PKG),)
 	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu -run CUDA ./cmd/sweep
 endif
+
+gpu-tree: build ## what gpu-check runs, in bin: programs, tests and images
+	@mkdir -p bin/tests
+	$(CUDAENV) $(GO) build -tags gpu -trimpath -ldflags "-s -w" -o bin/gpu ./bench/gpu
+	$(CUDAENV) $(GO) test -c -tags gpu -trimpath -ldflags "-s -w" -o bin/tests/device.test ./trainer/device
+	$(CUDAENV) $(GO) test -c -tags gpu -trimpath -ldflags "-s -w" -o bin/tests/kernels.test ./trainer/kernel/cuda
+	$(CUDAENV) $(GO) test -c -tags gpu -trimpath -ldflags "-s -w" -o bin/tests/engine.test ./trainer/gpu
+	@[ -e bin/images/train.bin ] || bin/gpu images bin/images || { echo "without CIFAR-10 (SWEEP_DATA names its folder) shapes stands in"; bin/gpu images -name shapes bin/images; }
+
+gpu-check: gpu-tree ## one stage of the check of a GPU, see docs/gpu.md: make gpu-check STAGE=1, then 2, 3, 4
+	bin/gpu check -stage $(or $(STAGE),1)
+	@[ "$(STAGE)" != 4 ] || bin/gpu report
+
+gpu-bundle: gpu-tree ## bin/gpu-check.tar.xz: the same for a GPU machine without network or Go
+	sh bench/gpu/bundle.sh
 
 # Gorgonia's own tag would link cuBLAS and cuDNN.
 cuda-tag:

@@ -94,6 +94,8 @@ func (b *bench) tests(ctx context.Context, log, program, pattern string, under .
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", counts, err)
+	case good == 0 && skipped > 0:
+		return "", fmt.Errorf("%w: %s: they are for the stand-in driver", errLeftOut, counts)
 	case good == 0:
 		return "", errors.New(counts + ": nothing was tested")
 	}

@@ -54,7 +54,9 @@ type bench struct {
 	stderr io.Writer
 }
 
-func (b *bench) path(parts ...string) string { return filepath.Join(append([]string{b.root}, parts...)...) }
+func (b *bench) path(parts ...string) string {
+	return filepath.Join(append([]string{b.root}, parts...)...)
+}
 
 func (b *bench) tasks() string  { return filepath.Join(b.out, "tasks") }
 func (b *bench) images() string { return b.path("bin", "images") }

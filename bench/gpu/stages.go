@@ -29,7 +29,7 @@ func (b *bench) kernelItems() []item {
 	}
 	steps := "^TestSteps$"
 	if b.tiny {
-		steps += "/^(plain|reference)$"
+		steps += "/^plain$"
 	}
 	return append(items,
 		item{name: "tests of the driver layer", most: time.Minute, run: func(ctx context.Context) (string, error) {
@@ -127,7 +127,7 @@ func (b *bench) sanitizerItems() []item {
 // Names of tests that stage 2 runs: those of bits, and of the steps of one network with most kinds of step.
 const (
 	bitTests  = "(?i)(bit|alone)"
-	sanitized = "^TestSteps$/^(plain|reference)$"
+	sanitized = "^TestSteps$/^plain$"
 )
 
 func findSanitizer() (string, error) {
@@ -184,7 +184,9 @@ func (b *bench) ours(ctx context.Context, name, task, precision string, slots, l
 	return lastLines(text, 1), nil
 }
 
-func (b *bench) resultFile(name string) string { return filepath.Join(b.out, "results", fileName(name)+".json") }
+func (b *bench) resultFile(name string) string {
+	return filepath.Join(b.out, "results", fileName(name)+".json")
+}
 
 // sweep runs the sweep file of the benchmark, as a user would, on images in a folder, and notes how long it took.
 func (b *bench) sweep(ctx context.Context) (string, error) {

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// What an image takes, counted by hand: 3,375,104 products forward at a latent of 128, thrice that less the first layer's
+// gradient of its images for a step: the 19.37 MFLOP of bench/README.md. 297,363 weights.
+func TestEffort(t *testing.T) {
+	b := taskB(size{trials: 1, epochs: 1, train: 128, validation: 0})
+	flop, moved := effort(b, result{Epochs: 1, Train: 128, Trials: []score{{}}, Precision: "fp32"})
+	const forward = 442368 + 1179648 + 1179648 + 2*131072 + 131072 + 131072 + 49152
+	if want := 128.0 * 2 * (3*forward - 442368); flop != want || math.Abs(flop/128-19.37e6) > 0.01e6 {
+		t.Errorf("%g operations, want %g", flop, want)
+	}
+	const values = 7168 + 6144 + 3072 + 1152 + 1152 + 3072 + 6144 + 7168
+	if want := 128.0*4*(3*values-7168) + 28*297363; moved != want {
+		t.Errorf("%g bytes, want %g", moved, want)
+	}
+	if _, half := effort(b, result{Epochs: 1, Train: 128, Trials: []score{{}}, Precision: "bf16"}); half >= moved {
+		t.Errorf("%g bytes of bfloat16 are not fewer than %g", half, moved)
+	}
+	b.Validation = 64
+	if more, _ := effort(b, result{Epochs: 1, Train: 128, Validation: 64, Trials: []score{{}}}); more-flop != 64*2*forward {
+		t.Errorf("64 images forward take %g", more-flop)
+	}
+}
+
+func TestNoise(t *testing.T) {
+	a := result{Way: "sweep", Precision: "tf32", Trials: []score{{0, 1.01}, {1, 2.03}, {2, 3.01}, {3, 4.03}, {9, 5}}}
+	b := result{Way: "peer", Precision: "tf32", Trials: []score{{0, 1}, {1, 2}, {2, 3}, {3, 4}}}
+	line, ok := noise(a, b)
+	// Differences of 0.01, 0.03, 0.01, 0.03: mean 0.02, deviation 0.01155, of 2.5 on average.
+	if !ok || !strings.Contains(line, "of 4 trials") || !strings.Contains(line, "+0.80 %") || !strings.Contains(line, "3.5 standard errors") {
+		t.Errorf("%v %q", ok, line)
+	}
+	b.Trials = b.Trials[:3]
+	if _, ok := noise(a, b); ok {
+		t.Error("three trials are compared")
+	}
+}
+
+func TestReport(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"results", "tasks"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(name string, v any) {
+		if err := writeJSON(filepath.Join(dir, name), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trials := func(n int, mse float64) (list []score) {
+		for i := range n {
+			list = append(list, score{i, mse})
+		}
+		return list
+	}
+	put("tasks/A.json", taskB(fullSize))
+	put("tasks/B.json", taskB(fullSize))
+	put("ceilings.json", ceilings{FP32: 50e12, TF32: 400e12, BF16: 700e12, Copy: 3e12})
+	base := result{Task: "B", Precision: "tf32", Epochs: 10, Train: 10000, Validation: 2000}
+	for name, c := range map[string]struct {
+		way     string
+		n       int
+		seconds float64
+	}{"ours": {"sweep, 64 at once", 64, 16}, "usual": {"a process for each trial", 4, 60}, "graphs": {"CUDA graphs, 4 streams", 64, 40}, "slow": {"8 processes", 16, 40}} {
+		r := base
+		r.Way, r.Trials, r.Seconds, r.Images = c.way, trials(c.n, 0.01), c.seconds, c.n*100000
+		put("results/"+name+".json", r)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"report", "-out", dir}, &out); err != nil {
+		t.Fatal(err)
+	}
+	// 64 trials in 16 s are 14,400 an hour, 60 times 4 in a minute and 2.5 times 64 in 40 s.
+	for _, want := range []string{"14400", "400000", "0.250", "is 60.0 times", "is 2.50 times as fast as the best of the others: CUDA graphs", "0.010000"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, out.String())
+		}
+	}
+	if first := strings.Split(out.String(), "\n")[1]; !strings.Contains(first, "sweep, 64") {
+		t.Errorf("the fastest does not come first: %s", first)
+	}
+	if err := run(t.Context(), []string{"report", "-out", t.TempDir()}, &out); err == nil {
+		t.Error("an empty folder gives a report")
+	}
+}

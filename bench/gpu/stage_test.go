@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A stage does what is left: what passed is not done again, what failed or was left out is.
+func TestItems(t *testing.T) {
+	out := t.TempDir()
+	for _, d := range []string{"findings", "logs"} {
+		if err := os.MkdirAll(filepath.Join(out, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := &bench{root: t.TempDir(), out: out, stderr: &bytes.Buffer{}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	runs := 0
+	do := func(it item, again bool) finding {
+		t.Helper()
+		r, err := b.do(ctx, 1, it, again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	good := item{name: "a good one", run: func(context.Context) (string, error) { runs++; return "well", nil }}
+	if r := do(good, false); r.State != passed || r.Detail != "well" || runs != 1 {
+		t.Errorf("%+v after %d runs", r, runs)
+	}
+	if r := do(good, false); r.State != passed || runs != 1 || !strings.Contains(r.Detail, "done before") {
+		t.Errorf("%+v after %d runs", r, runs)
+	}
+	if do(good, true); runs != 2 {
+		t.Errorf("%d runs", runs)
+	}
+	bad := item{name: "bad", run: func(context.Context) (string, error) { runs++; return "", errors.New("broken") }}
+	do(bad, false)
+	if r := do(bad, false); r.State != failed || r.Detail != "broken" || runs != 4 {
+		t.Errorf("%+v after %d runs", r, runs)
+	}
+	absent := item{name: "absent", run: func(context.Context) (string, error) { return "", fmt.Errorf("%w: not here", errLeftOut) }}
+	if r := do(absent, false); r.State != leftOut || r.Detail != "not here" {
+		t.Errorf("%+v", r)
+	}
+	long := item{name: "long", most: time.Millisecond, run: func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }}
+	if r := do(long, false); r.State != leftOut || !strings.Contains(r.Detail, "did not end") {
+		t.Errorf("%+v", r)
+	}
+	late := item{name: "late", least: time.Hour, run: good.run}
+	if r := do(late, false); r.State != leftOut || !strings.Contains(r.Detail, "again") || runs != 4 {
+		t.Errorf("%+v after %d runs", r, runs)
+	}
+	var table bytes.Buffer
+	err := tableOf(&table, 1, []finding{do(good, false), do(bad, false)})
+	if err == nil || !strings.Contains(table.String(), "broken") {
+		t.Errorf("%v\n%s", err, table.String())
+	}
+}
+
+// A program that does not end is ended with all that it has started, and what it said is kept.
+func TestCommand(t *testing.T) {
+	out := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(out, "logs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{out: out}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if _, err := b.command(ctx, "long one", out, nil, "/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"); err == nil {
+		t.Error("no error")
+	}
+	if spent := time.Since(begin); spent > 20*time.Second {
+		t.Errorf("it took %s to end it", spent)
+	}
+	if text, err := os.ReadFile(filepath.Join(out, "logs", "long-one.log")); err != nil || string(text) != "begun\n" {
+		t.Errorf("kept %q, %v", text, err)
+	}
+	text, err := b.command(t.Context(), "failing", out, []string{"WORD=hello"}, "/bin/sh", "-c", "echo $WORD; echo why >&2; exit 3")
+	if err == nil || !strings.Contains(err.Error(), "hello / why") || text != "hello\nwhy\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// Names of items become files: they must differ, in every stage.
+func TestNames(t *testing.T) {
+	b := &bench{}
+	for stage, items := range [][]item{b.kernelItems(), b.sanitizerItems(), b.ourItems(), b.peerItems()} {
+		seen := map[string]bool{}
+		for _, it := range items {
+			if f := fileName(it.name); seen[f] || f == "" {
+				t.Errorf("stage %d has %q twice", stage+1, it.name)
+			} else {
+				seen[f] = true
+			}
+		}
+	}
+}

@@ -89,8 +89,8 @@ func describe(n int) (Info, error) {
 	return info, nil
 }
 
-// Open makes a context on a GPU by its ID, as [GPUs] lists it: "cuda:0" or "cuda:MIG-…". A number works for a MIG instance,
-// too. The error says which GPUs there are, or what stands in their way.
+// Open makes a context on a GPU by its ID, as [GPUs] lists it: "cuda:0" or "cuda:MIG-…". Number and UUID work for any of them.
+// The error says which GPUs there are, or what stands in their way.
 func Open(id string) (GPU, error) {
 	if s := CUDA(); s.Reason != "" {
 		return nil, fmt.Errorf("open %s: %s", id, s.Reason)

@@ -1,0 +1,283 @@
+//go:build gpu && linux && amd64
+
+package main_test
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweep/trainer/device/devicetest"
+)
+
+// cudaSweep is a sweep of some seconds over a folder of 16x16 images on the stand-in driver.
+const cudaSweep = `
+name: gpu
+method: random
+metric: {name: val_mse, goal: minimize}
+run_cap: 4
+parameters:
+  lr:      {values: [0.004, 0.006, 0.01]}
+  batch:   {values: [8, 16]}
+  latent:  {values: [4, 8]}
+  loss:    {values: [mse, mse+ssim]}
+  depth:   {value: 1}
+  filters: {value: [4]}
+sweep:
+  trainer: cae
+  data: {name: "folder:images", size: 16, train: 40, validation: 8}
+  epochs: 3
+  seed: 5
+`
+
+// cudaPlace is a place with the images of cudaSweep.
+func cudaPlace(t *testing.T) place {
+	t.Helper()
+	devicetest.Require(t)
+	p := newPlace(t)
+	for i := range 64 {
+		picture(t, filepath.Join(p.dir, "data", "images", fmt.Sprintf("%02d.png", i)), i, 16, 16, true)
+	}
+	p.file("gpu.yaml", cudaSweep)
+	return p
+}
+
+// with runs the binary with variables of its own.
+func (p place) with(env []string, args ...string) (stdout, stderr string, code int) {
+	p.t.Helper()
+	c := exec.Command(p.bin, args...)
+	c.Dir, c.Env = p.dir, append(append(os.Environ(), "SWEEP_DATA=", "SWEEP_DB="), env...)
+	var out, err bytes.Buffer
+	c.Stdout, c.Stderr = &out, &err
+	c.Run() //nolint:errcheck // the exit code says it
+	return out.String(), err.String(), c.ProcessState.ExitCode()
+}
+
+type cudaTrial struct {
+	State    string
+	Params   map[string]any
+	Attempts []struct{ Device, Kind, Because, State string } `json:"attempt_list"`
+	whole    map[string]any                                  // without what is time or place
+}
+
+// cudaTable reads all trials of a study.
+func (p place) cudaTable(db, study string, trials int) []cudaTrial {
+	p.t.Helper()
+	out := make([]cudaTrial, trials)
+	for n := range out {
+		text := []byte(p.must("show", study, fmt.Sprint(n), "--json", "--db", db))
+		for _, to := range []any{&out[n], &out[n].whole} {
+			if err := json.Unmarshal(text, to); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		for _, k := range []string{"attempt_list", "attempts", "duration_s"} {
+			delete(out[n].whole, k)
+		}
+		for _, part := range []string{"metrics", "history"} {
+			m := out[n].whole[part].(map[string]any)
+			delete(m, "epoch_s")
+			delete(m, "images_per_s")
+		}
+	}
+	return out
+}
+
+// equal compares two tables to the bit, files included.
+func (p place) equal(what string, a, b []cudaTrial) {
+	p.t.Helper()
+	for n := range a {
+		if d := cmp.Diff(a[n].whole, b[n].whole); d != "" {
+			p.t.Errorf("%s: trial %d (-undisturbed +%[1]s):\n%[3]s", what, n, d)
+		}
+	}
+}
+
+// TestCUDASweep trains a sweep on a GPU, one trial at a time and four, exports the best and verifies it; breaks it off without
+// a warning and goes on; loses the context in the middle: every number and every file is the same.
+func TestCUDASweep(t *testing.T) {
+	p := cudaPlace(t)
+	p.must("run", "gpu.yaml", "--db", "one.db", "--devices", "cuda:0", "--workers", "1")
+	one := p.cudaTable("one.db", "gpu", 4)
+	for n, tr := range one {
+		if a := tr.Attempts; tr.State != "complete" || len(a) != 1 || a[0].Device != "cuda:0" || a[0].Kind != "stand-in 0, fp32" || a[0].Because != "" {
+			t.Errorf("trial %d is %s: %+v", n, tr.State, a)
+		}
+	}
+	if out := p.must("show", "gpu", "0", "--db", "one.db"); !strings.Contains(out, "cuda:0 (stand-in 0, fp32)") {
+		t.Errorf("show does not say where it ran:\n%s", out)
+	}
+	p.must("export", "gpu", "--db", "one.db", "-o", "best")
+	if out := p.must("verify", "best"); !strings.Contains(out, "ok") {
+		t.Errorf("verify says %q", out)
+	}
+
+	t.Run("four at once", func(t *testing.T) {
+		_, stderr, code := p.with(nil, "run", "gpu.yaml", "--db", "four.db", "--devices", "cuda:0", "--workers", "4")
+		if code != 0 || !strings.Contains(stderr, "4 trials at once") || !strings.Contains(stderr, "not yet measured on hardware") {
+			t.Fatalf("exit %d\n%s", code, stderr)
+		}
+		p.equal("four at once", one, p.cudaTable("four.db", "gpu", 4))
+	})
+	t.Run("killed", func(t *testing.T) {
+		run := func() *exec.Cmd {
+			c := exec.Command(p.bin, "run", "gpu.yaml", "--db", "killed.db", "--devices", "cuda:0", "--workers", "2")
+			c.Dir = p.dir
+			return c
+		}
+		c := run()
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p.checkpointed("killed.db")
+		c.Process.Kill() //nolint:errcheck // Wait tells
+		if err := c.Wait(); err == nil {
+			t.Fatal("the sweep was over before it was killed")
+		}
+		if out, err := run().CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		got := p.cudaTable("killed.db", "gpu", 4)
+		p.equal("killed", one, got)
+		resumed := 0
+		for _, tr := range got {
+			resumed += len(tr.Attempts) - 1
+		}
+		if resumed == 0 {
+			t.Error("no trial was broken off")
+		}
+	})
+	t.Run("lost", func(t *testing.T) {
+		_, stderr, code := p.with([]string{"SWEEP_FAKE_FAIL_AFTER=900"}, "run", "gpu.yaml", "--db", "lost.db", "--devices", "cuda:0", "--workers", "2")
+		if code != 0 || !strings.Contains(stderr, "cuda:0 was lost and is open again") {
+			t.Fatalf("exit %d\n%s", code, stderr)
+		}
+		got := p.cudaTable("lost.db", "gpu", 4)
+		p.equal("lost", one, got)
+		lost := 0
+		for _, tr := range got {
+			for _, a := range tr.Attempts {
+				if a.State == "lost" {
+					lost++
+				}
+			}
+		}
+		if lost == 0 {
+			t.Error("no attempt was lost")
+		}
+	})
+}
+
+// checkpointed waits until a database holds a checkpoint.
+func (p place) checkpointed(name string) {
+	p.t.Helper()
+	for range 600 {
+		db, err := sql.Open("sqlite3", "file:"+filepath.Join(p.dir, name)+"?mode=ro")
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		var n int
+		err = db.QueryRow(`SELECT count(*) FROM artifact WHERE kind = 'checkpoint'`).Scan(&n)
+		db.Close()
+		if err == nil && n > 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	p.t.Fatal("no checkpoint was written in 12 s")
+}
+
+// What a GPU has no kernel for is trained on a core, and plan and attempts say so; with GPUs alone it is refused at its
+// place in the file.
+func TestCUDABesideCores(t *testing.T) {
+	p := cudaPlace(t)
+	p.file("mixed.yaml", strings.NewReplacer("name: gpu", "name: mixed", "method: random", "method: grid", "run_cap: 4", "run_cap: 2",
+		"[0.004, 0.006, 0.01]", "[0.01]", "[8, 16]", "[8]", "[4, 8]", "[4]", "[mse, mse+ssim]", "[mse]",
+		"  depth:   {value: 1}", "  depth:   {value: 1}\n  variant: {values: [plain, attention]}").Replace(cudaSweep))
+	_, stderr, code := p.with(nil, "run", "mixed.yaml", "--devices", "cuda:0")
+	for _, words := range []string{"mixed.yaml:12:29:", "variant attention needs a CPU core", "attention", "--devices cuda,cpu"} {
+		if code == 0 || !strings.Contains(stderr, words) {
+			t.Errorf("on GPUs alone: exit %d, without %q:\n%s", code, words, stderr)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "sweep.db")); err == nil {
+		t.Error("a sweep that was refused has a database")
+	}
+	var plan struct {
+		CoreShare float64 `json:"core_share"`
+		NeedsCore []struct {
+			Parameter string
+			Value     any
+			Steps     []string
+		} `json:"needs_core"`
+		GPUs []string
+	}
+	decode(t, p.must("plan", "mixed.yaml", "--json"), &plan)
+	if len(plan.NeedsCore) != 1 || plan.NeedsCore[0].Parameter != "variant" || plan.NeedsCore[0].Value != "attention" ||
+		plan.CoreShare < 0.3 || plan.CoreShare > 0.7 || len(plan.GPUs) != 1 {
+		t.Errorf("plan says %+v", plan)
+	}
+	_, stderr, code = p.with(nil, "run", "mixed.yaml")
+	if code != 0 {
+		t.Fatalf("exit %d\n%s", code, stderr)
+	}
+	for n, tr := range p.cudaTable("sweep.db", "mixed", 2) {
+		a := tr.Attempts[len(tr.Attempts)-1]
+		switch tr.Params["variant"] {
+		case "plain":
+			if a.Device != "cuda:0" || a.Because != "" {
+				t.Errorf("the plain trial %d ran on %+v", n, a)
+			}
+		case "attention":
+			if !strings.HasPrefix(a.Device, "cpu:") || a.Because != "the GPUs have no kernel for attention, attention.grad" || a.Kind == "" {
+				t.Errorf("the trial %d with attention ran on %+v", n, a)
+			}
+		}
+	}
+}
+
+// What stands in the way of a device is said with what to do.
+func TestCUDAErrors(t *testing.T) {
+	p := cudaPlace(t)
+	for _, c := range []struct {
+		name    string
+		env     []string
+		devices string
+		words   []string
+	}{
+		{"no such device", nil, "cuda:3", []string{"--devices cuda:3", "there is no GPU cuda:3", "cuda:0 (stand-in 0)"}},
+		{"second of two", []string{"SWEEP_FAKE_DEVICES=2", "CUDA_VISIBLE_DEVICES=1"}, "cuda:1", []string{"there is no GPU cuda:1"}},
+		{"hidden part", nil, "MIG-1234", []string{"CUDA_VISIBLE_DEVICES=MIG-1234"}},
+		{"no driver", []string{"SWEEP_LIBCUDA=/nowhere/libcuda.so.1"}, "cuda:0", []string{"no GPU can be used", "no driver", "--devices cpu"}},
+		{"no GPU", []string{"CUDA_VISIBLE_DEVICES="}, "cuda", []string{"no GPU can be used", "no GPU that it may use"}},
+		{"no memory", []string{"SWEEP_FAKE_MEMORY=300000"}, "cuda:0", []string{"largest configuration of this sweep", "batch 16", "lower batch, filters or latent"}},
+		{"no such core", nil, "cuda:0,cpu:999", []string{"there is no core cpu:999"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, stderr, code := p.with(c.env, "run", "gpu.yaml", "--devices", c.devices)
+			for _, w := range c.words {
+				if code == 0 || !strings.Contains(stderr, w) {
+					t.Errorf("exit %d, without %q:\n%s", code, w, stderr)
+				}
+			}
+		})
+	}
+	// Without a word a machine without a usable GPU trains on its cores.
+	if _, stderr, code := p.with([]string{"SWEEP_LIBCUDA=/nowhere/libcuda.so.1"}, "run", "gpu.yaml"); code != 0 || strings.Contains(stderr, "cuda") {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
+	// What CUDA_VISIBLE_DEVICES leaves is what is used.
+	_, stderr, code := p.with([]string{"SWEEP_FAKE_DEVICES=2", "CUDA_VISIBLE_DEVICES=1"}, "run", "gpu.yaml", "--name", "second", "--devices", "cuda:0")
+	if code != 0 || !strings.Contains(stderr, "cuda:0 (stand-in 1, fp32") {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
+}

@@ -62,6 +62,12 @@ var networks = []struct {
 	{"as the reference network", [][2]int{{128, 2}, {64, 3}, {512, 1}}, func(c *model.Config) {
 		c.Height, c.Width, c.Depth, c.Filters = 32, 32, 3, []int{16, 32, 64}
 	}},
+	{"first layer of one channel and 24 filters, 28x28", [][2]int{{2, 34}, {3, 2}, {1, 1}}, func(c *model.Config) {
+		c.Height, c.Width, c.Channels, c.Filters = 28, 28, 1, []int{24}
+	}},
+	{"first layer of three channels, 16x40, then 8 to 40 and to 72", [][2]int{{2, 3}, {3, 33}, {1, 1}}, func(c *model.Config) {
+		c.Height, c.Width, c.Filters, c.Depth = 16, 40, []int{8, 40, 72}, 3
+	}},
 	{"dropout", [][2]int{{8, 5}, {65, 33}, {3, 2}}, func(c *model.Config) { c.DropoutConv, c.DropoutDense = 0.3, 0.6 }},
 	{"dropout, odd sides", [][2]int{{7, 5}, {9, 3}, {1, 2}}, func(c *model.Config) {
 		c.DropoutConv, c.DropoutDense, c.Height, c.Width, c.Filters, c.Depth = 0.5, 0.1, 9, 11, []int{3, 5}, 2

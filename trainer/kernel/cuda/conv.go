@@ -1,8 +1,10 @@
 package cuda
 
-// conv gives the kernels of a convolution and of its gradients: see conv.cu, convdata.cu, convweights.cu. A pixel's place in a
-// window is a bit, so there are none for sides above 15. Which tile of a matrix a block makes comes from the layer's channels
-// alone.
+import "fmt"
+
+// conv gives the kernels of a convolution and of its gradients: see conv.cu, convdata.cu, convweights.cu, and convfirst.cuh for
+// the first layer. A pixel's place in a window is a bit, so there are none for sides above 15. Which tile of a matrix a block
+// makes comes from the layer's sizes alone.
 func conv(s Step) []Launch {
 	if s.Side > 15 {
 		return nil
@@ -18,6 +20,9 @@ func conv(s Step) []Launch {
 		return []Launch{convWeights("conv_weights", s)}
 	case "conv+pool.grad":
 		list := []Launch{convWeights("conv_pool_weights", s)}
+		if first(s) {
+			list = []Launch{firstWeights(s)}
+		}
 		if s.DataWanted {
 			list = append(list, convPixels("convdata", "conv_pool_data", s, s.D, s.D.C, s.S.C))
 		}
@@ -63,4 +68,16 @@ func convWeights(name string, s Step) Launch {
 	}
 	x := blocks(s.Side*s.Side*s.R.C, rows) * blocks(s.S.C, columns)
 	return Launch{Kernel: name, Module: "convweights", Threads: threads, Over: Tiles, X: x}
+}
+
+// first tells whether a gradient is that of a layer of pictures which convfirst.cuh is for: of one or three channels, wide
+// enough for its strips of 32 pixels.
+func first(s Step) bool {
+	return s.Side == 3 && (s.R.C == 1 || s.R.C == 3) && s.S.C%8 == 0 && s.R.W >= 24
+}
+
+func firstWeights(s Step) Launch {
+	return Launch{
+		Kernel: fmt.Sprintf("conv_first%d_weights", s.R.C), Module: "convweights", Threads: 64 * s.R.C, Over: Tiles, X: blocks(s.S.C, 16),
+	}
 }

@@ -1,6 +1,7 @@
 // Gradients of convolutions by their weights and their bias: for each tile of images a product of what the taps see, (pixels,
 // side·side·ci), turned, by the gradient of the output, (pixels, co). Each makes partial sums of its own, which the step reduce
 // adds.
+#include "convfirst.cuh"
 #include "epilogue.cuh"
 #include "taps.cuh"
 
@@ -49,17 +50,20 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void gradient(const Ta
 
 typedef Tile<48, 16, 48, 8, 8, 16> By16;
 typedef Tile<48, 32, 48, 8, 8, 8> By32;
-typedef Tile<48, 64, 32, 8, 8, 4> By64;
+typedef Tile<48, 64, 24, 8, 8, 4> By64;
 typedef Tile<32, 16, 64, 8, 8, 32> OddBy16;
 typedef Tile<32, 32, 64, 8, 8, 16> OddBy32;
 typedef Tile<32, 64, 32, 8, 8, 8> OddBy64;
 
 #define GRADIENT(name, tile, odd)                                                                           \
-  KERNEL_BESIDE(conv_weights_##name, tile::THREADS, 2) { gradient<By<tile, odd>, false, odd>(t); }                   \
-  KERNEL_BESIDE(conv_pool_weights_##name, tile::THREADS, 2) { gradient<By<tile, odd>, true, odd>(t); }
+  KERNEL_BESIDE(conv_weights_##name, tile::THREADS, odd ? 1 : 2) { gradient<By<tile, odd>, false, odd>(t); }         \
+  KERNEL_BESIDE(conv_pool_weights_##name, tile::THREADS, odd ? 1 : 2) { gradient<By<tile, odd>, true, odd>(t); }
 GRADIENT(16, By16, false)
 GRADIENT(32, By32, false)
 GRADIENT(64, By64, false)
 GRADIENT(16_odd, OddBy16, true)
 GRADIENT(32_odd, OddBy32, true)
 GRADIENT(64_odd, OddBy64, true)
+
+KERNEL_BESIDE(conv_first1_weights, 2 * GROUPS, 6) { first_weights<1>(t); }
+KERNEL_BESIDE(conv_first3_weights, 6 * GROUPS, 2) { first_weights<3>(t); }

@@ -20,13 +20,14 @@ template <int N> __device__ INLINE void activate_quads(int act, Quad (&c)[N]) {
 // slope_quad is four gradients times the slope of an activation whose outputs are y; not of GELU. A closed ReLU stops infinite
 // ones too.
 __device__ INLINE Quad slope_quad(int act, Quad dy, Quad y) {
-  UNROLL for (int j = 0; j < 4; j++) {
-    switch (act) {
-      case RELU: dy[j] = y[j] > 0 ? dy[j] : 0; break;
-      case LEAKY_RELU: dy[j] = y[j] > 0 ? dy[j] : dy[j] * LEAKY_SLOPE; break;
-      case TANH: dy[j] *= 1 - y[j] * y[j]; break;
-      case SIGMOID: dy[j] *= y[j] * (1 - y[j]); break;
-    }
+  if (act == RELU) {
+    UNROLL for (int j = 0; j < 4; j++) dy[j] = y[j] > 0 ? dy[j] : 0;
+    return dy;
+  }
+  ROLLED for (int turn = 0; turn < 4; turn++) {
+    const float v = activation_grad(act, dy[0], y[0]);
+    dy = Quad{dy[1], dy[2], dy[3], v};
+    y = Quad{y[1], y[2], y[3], y[0]};
   }
   return dy;
 }

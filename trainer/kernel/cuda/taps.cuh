@@ -140,7 +140,8 @@ template <class T, int ROWS, bool ODD> struct Unfolded {
       const Quad q = numbers(fours[i]);
       UNROLL for (int place = 0; place < 4; place++) {
         Quad at;
-        UNROLL for (int j = 0; j < 4; j++) at[j] = (args[i] >> 8 * j & 0xff) == (word)place ? q[j] : 0;
+        const word off = args[i] ^ place * 0x01010101u;
+        UNROLL for (int j = 0; j < 4; j++) at[j] = off & 0xffu << 8 * j ? 0 : q[j];
         Slab<T, ROWS>::across(slab, row, 4 * (first + i * STEP) + place, at);
       }
       if (summing) sum += q;

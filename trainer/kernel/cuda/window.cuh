@@ -131,20 +131,20 @@ template <bool BY_FOUR> struct Windows {
 struct Unpooled {
   struct Four {
     Raw v;
-    word arg, place;  // places are bytes
+    word arg;  // places are bytes
   };
   typedef Place Row;
   typedef float One;
   const value_t *y;
   const byte *arg;
-  int h, w, pixels, first, distance, odd_y, odd_x, place;
-  word bits;
+  int h, w, pixels, first, distance, odd_y, odd_x;
+  word bits, place;  // of the slab that was sought last; place four times
   Walk walk;
 
   // thread is a row of the calling thread, modulo 4.
   __device__ INLINE Unpooled(const value_t *y_, const byte *arg_, Shape full, int c, int side, int images, int first_, int thread)
       : y(y_), arg(arg_), h(full.h), w(full.w), pixels(images * full.h * full.w), first(first_), distance(0),
-        odd_y((thread / 2 + side / 2) & 1), odd_x((thread + side / 2) & 1), place(0), bits(0), walk(side, c) {}
+        odd_y((thread / 2 + side / 2) & 1), odd_x((thread + side / 2) & 1), bits(0), place(0), walk(side, c) {}
   __device__ INLINE Row row(int r, int k = 0) const {
     const int m = first + r, p = walk.side / 2;
     if (m >= pixels) return Row{0, 0};
@@ -157,23 +157,24 @@ struct Unpooled {
     walk.to(k);
     const int py = odd_y + walk.ky, px = odd_x + walk.kx;
     distance = (py / 2 * (w / 2) + px / 2) * walk.c + walk.channel;
-    place = (py & 1) * 2 + (px & 1);
+    place = ((py & 1) * 2 + (px & 1)) * 0x01010101u;
     bits = walk.bits();
   }
   __device__ INLINE Four four(const Row &r) const {
-    if ((r.mask & bits) != bits) return Four{Raw{}, 0, 0};
+    if ((r.mask & bits) != bits) return Four{Raw{}, 0};
     const int at = r.at + distance;
-    return Four{::four(y + at), *(const GLOBAL word *)(arg + at), (word)place};
+    return Four{::four(y + at), *(const GLOBAL word *)(arg + at)};
   }
   __device__ INLINE Quad numbers(const Four &f) const {
     Quad q = ::numbers(f.v);
-    UNROLL for (int j = 0; j < 4; j++) q[j] = (f.arg >> 8 * j & 0xff) == f.place ? q[j] : 0;
+    const word off = f.arg ^ place;
+    UNROLL for (int j = 0; j < 4; j++) q[j] = off & 0xffu << 8 * j ? 0 : q[j];
     return q;
   }
   __device__ INLINE One one(const Row &r) const {
     if ((r.mask & bits) != bits) return 0;
     const int at = r.at + distance;
-    return ((const GLOBAL byte *)arg)[at] == place ? ::one(y, at) : 0;
+    return ((const GLOBAL byte *)arg)[at] == (place & 0xff) ? ::one(y, at) : 0;
   }
   __device__ INLINE float number(const One &v) const { return v; }
 };

@@ -210,10 +210,10 @@ func TestAgainstCPU(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := near(eb.Codes, ea.Codes, 4, weights); err != nil {
+		if err := near(eb.Codes, ea.Codes, 4, weights, 0); err != nil {
 			t.Errorf("slot %d, codes: %v", i, err)
 		}
-		if err := near(eb.Reconstructions, ea.Reconstructions, 4, weights); err != nil {
+		if err := near(eb.Reconstructions, ea.Reconstructions, 4, weights, 0); err != nil {
 			t.Errorf("slot %d, reconstructions: %v", i, err)
 		}
 		if d := math.Abs(ea.Sums.SE - eb.Sums.SE); d > figures*eb.Sums.SE || ea.Sums.Images != 4 {
@@ -238,7 +238,7 @@ func compareTensors(t *testing.T, slot int, got, want []trainer.Tensor, limit fl
 	for i, w := range want {
 		if got[i].Name != w.Name || !slices.Equal(got[i].Shape, w.Shape) {
 			t.Errorf("slot %d: array %d is %s %v, want %s %v", slot, i, got[i].Name, got[i].Shape, w.Name, w.Shape)
-		} else if err := near(w.Data, got[i].Data, 4, limit); err != nil {
+		} else if err := near(w.Data, got[i].Data, 4, limit, 0); err != nil {
 			t.Errorf("slot %d, %s: %v", slot, w.Name, err)
 		}
 	}

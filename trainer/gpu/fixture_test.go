@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -263,10 +264,11 @@ func untouched(before, after []byte, allowed []interval) error {
 	slices.SortFunc(allowed, func(a, b interval) int { return int(a.from - b.from) })
 	at := int64(0)
 	for _, a := range append(allowed, interval{int64(len(before)), int64(len(before))}) {
-		for ; at < a.from && at < int64(len(before)); at++ {
-			if before[at] != after[at] {
-				return fmt.Errorf("byte %d of the trial's memory, which the step does not write, has changed", at)
+		if from := min(a.from, int64(len(before))); at < from && !bytes.Equal(before[at:from], after[at:from]) {
+			for before[at] == after[at] {
+				at++
 			}
+			return fmt.Errorf("byte %d of the trial's memory, which the step does not write, has changed", at)
 		}
 		at = max(at, a.to)
 	}

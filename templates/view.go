@@ -349,6 +349,8 @@ type Attempt struct {
 	State     string
 	Host      string
 	Device    string
+	Kind      string // what the device is and how it computes; empty where it was not noted
+	Because   string // why it ran there, where others lack what it needs
 	Start     Value
 	Duration  Value
 	Resumed   string

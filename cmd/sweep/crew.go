@@ -157,13 +157,13 @@ func boolInt(b bool) int {
 type crew struct {
 	engines, reserved []trainer.Engine
 	reopen            func(trainer.Engine) (trainer.Engine, error)
-	gpus              bool
+	gpus              []device.Info
 	note              string // what they are, in a line; empty for cores alone
 }
 
 // open makes the engines of a choice for a sweep.
 func (c choice) open(s study.Spec, j *judge) (*crew, error) {
-	out := &crew{gpus: len(c.gpus) > 0}
+	out := &crew{gpus: c.gpus}
 	var room []int
 	var opened []device.GPU
 	closeAll := func() {
@@ -233,7 +233,7 @@ func (c choice) open(s study.Spec, j *judge) (*crew, error) {
 		}
 		return makeOne(g)
 	}
-	if out.gpus {
+	if len(out.gpus) > 0 {
 		switch {
 		case c.spare && len(take) > 0:
 			notes = append(notes, plural(len(take), "core", "for what a GPU cannot train"))

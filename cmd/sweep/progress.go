@@ -22,6 +22,7 @@ type display struct {
 	now      func() time.Time
 	terminal bool
 	begun    time.Time
+	devices  func() string // what GPUs say of themselves now; nil: there are none
 
 	mu   sync.Mutex
 	bars *mpb.Progress // nil when there is no terminal
@@ -30,6 +31,9 @@ type display struct {
 }
 
 const refresh = 250 * time.Millisecond
+
+// mostBars is how many running trials have a line of their own: a GPU trains more at once than a terminal has lines.
+const mostBars = 12
 
 func newDisplay(a *app, s study.Study, asJSON bool) *display {
 	_, tty := terminal(a.err)
@@ -137,7 +141,7 @@ func (d *display) refresh(ctx context.Context, bars *mpb.Progress, r *study.Runn
 	for {
 		p := r.Progress()
 		seen := map[int]bool{}
-		for _, t := range p.Running {
+		for _, t := range p.Running[:min(len(p.Running), mostBars)] {
 			seen[t.Number] = true
 			l, ok := running[t.Number]
 			if !ok {
@@ -191,6 +195,12 @@ func (d *display) studyText(p study.Progress, over int, draining bool) string {
 		s += fmt.Sprintf("  best %s (#%d)", number(p.Best.Value), p.Best.Number)
 	}
 	s += fmt.Sprintf("  %d pruned  %d failed", p.Counts[study.Pruned], p.Counts[study.Failed])
+	if n := len(p.Running); n > mostBars {
+		s += fmt.Sprintf("  %d at once", n)
+	}
+	if d.devices != nil {
+		s += d.devices()
+	}
 	switch {
 	case draining:
 		return s + "  saving every trial …"

@@ -17,6 +17,7 @@ import (
 	"sweep/storage"
 	"sweep/study"
 	"sweep/study/spec"
+	"sweep/trainer/device"
 )
 
 // runFlags are the flags of `sweep run`; those not given leave the sweep file's word.
@@ -119,6 +120,11 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 		return err
 	}
 	defer crew.close()
+	if len(crew.gpus) > 0 {
+		t := device.OpenTelemetry()
+		defer t.Close() //nolint:errcheck // nothing is lost with it
+		display.devices = (&gauge{gpus: crew.gpus, telemetry: t, now: a.now}).String
+	}
 
 	beside := a.beginBaselines(ctx, db, s, source)
 	err = display.during(ctx, runner, func() error { return pool.Run(ctx) })

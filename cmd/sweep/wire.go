@@ -238,7 +238,7 @@ func (a *app) assemble(
 		return nil, nil, nil, nil, err
 	}
 	var needs func(study.Params) ([]string, error) // of cores alone nothing is asked
-	if crew.gpus {
+	if len(crew.gpus) > 0 {
 		needs = j.needs
 		fmt.Fprintln(a.err, crew.note)
 	}

@@ -252,7 +252,7 @@ func paramPairs(space study.Space, params study.Params) (searched, fixed []templ
 
 func attempt(a study.Attempt, now time.Time) templates.Attempt {
 	v := templates.Attempt{
-		Ordinal: a.Ordinal, State: a.State, Host: a.Host, Device: a.Device, Start: templates.Ago(a.Start, now),
+		Ordinal: a.Ordinal, State: a.State, Host: a.Host, Device: a.Device, Kind: a.Kind, Because: a.Because, Start: templates.Ago(a.Start, now),
 		Reason: string(a.Reason), Message: a.Message, Resumed: "—",
 	}
 	if a.State == "released" && a.Reason == "" {

@@ -37,8 +37,9 @@ type Engine struct {
 	gpu      device.GPU
 	options  Options
 	code     *code
-	carrier  *carrier
-	capacity int // of a bucket's lists of tiles
+	carrier  *carrier // of what is loaded, which may wait for rounds
+	viewing  *carrier // of evaluations and saved states, which do not
+	capacity int      // of a bucket's lists of tiles
 
 	block device.Address // all memory that the engine has
 
@@ -99,7 +100,10 @@ func New(gpu device.GPU, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("take %s of %s: %w", mebibytes(bytes), gpu.Info().ID, e.told(err))
 	}
 	e.heap = newHeap(e.block, bytes)
-	if e.carrier, err = newCarrier(gpu); err != nil {
+	if e.carrier, err = newCarrier(gpu); err == nil {
+		e.viewing, err = newCarrier(gpu)
+	}
+	if err != nil {
 		gpu.Free(e.block) //nolint:errcheck // the first error counts
 		return nil, fmt.Errorf("use %s: %w", gpu.Info().ID, e.told(err))
 	}

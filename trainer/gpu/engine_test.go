@@ -368,6 +368,64 @@ func TestBitwise(t *testing.T) {
 	}
 }
 
+// TestReverse trains with blocks and threads that run last to first, as far as barriers let them: the bits stay.
+func TestReverse(t *testing.T) {
+	for _, precision := range precisions {
+		var got [2][]result
+		for i, order := range []string{"0", "1"} {
+			t.Setenv("SWEEP_FAKE_REVERSE", order)
+			e := start(t, 3, precision)
+			slots := []int{0, 1, 2}
+			for _, slot := range slots {
+				load(t, e, slot, small(repeatable[[]int{6, 9, 11}[slot]].change), nil)
+			}
+			reports := run(t, e, slots, 1)
+			for _, slot := range slots {
+				got[i] = append(got[i], result{reports[slot], save(t, e, slot)})
+			}
+		}
+		for slot := range got[0] {
+			if d := got[0][slot].differs(got[1][slot]); d != "" {
+				t.Errorf("%s, slot %d: last to first it differs: %s", precision, slot, d)
+			}
+		}
+	}
+}
+
+// TestPrecisions trains one trial in each precision: the losses are near those of float, but not those.
+func TestPrecisions(t *testing.T) {
+	const epochs = 3
+	var want []trainer.Report
+	for _, precision := range precisions {
+		e := start(t, 1, precision)
+		load(t, e, 0, small(func(c *trainer.Config) { c.Batch, c.Latent = 16, 24 }), nil)
+		got := run(t, e, []int{0}, epochs)[0]
+		if precision == "fp32" {
+			want = got
+			continue
+		}
+		// Factors are rounded by 2⁻¹¹ or 2⁻⁹, which mostly cancels in a loss.
+		limit := map[string]float64{"tf32": 2e-3, "bf16": 2e-2}[precision]
+		for i, r := range got {
+			d := math.Abs(r.Validation.Loss-want[i].Validation.Loss) / want[i].Validation.Loss
+			if !(d < limit) {
+				t.Errorf("%s, epoch %d: the loss is %g, in fp32 %g", precision, i+1, r.Validation.Loss, want[i].Validation.Loss)
+			}
+			if d == 0 {
+				t.Errorf("%s, epoch %d: the loss is that of fp32 to the bit", precision, i+1)
+			}
+		}
+		v, err := e.Evaluate(context.Background(), 0, trainer.Best, blobs(5, 8, 6, 3, 9), nil, trainer.Want{Codes: true, Reconstructions: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(v.Codes) != 5*24 || len(v.Reconstructions) != 5*8*6*3 || slices.Max(v.Reconstructions) > 1 || !(slices.Min(v.Reconstructions) >= 0) {
+			t.Errorf("%s: an evaluation gives %d numbers of codes and %d of pictures, %g to %g", precision, len(v.Codes), len(v.Reconstructions),
+				slices.Min(v.Reconstructions), slices.Max(v.Reconstructions))
+		}
+	}
+}
+
 // TestNaN lets one slot of three leave the finite numbers: it alone fails, and the others' bits are those that they have
 // without it.
 func TestNaN(t *testing.T) {

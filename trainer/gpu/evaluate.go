@@ -112,7 +112,7 @@ func (t *trial) viewer(which trainer.Which, set *dataset.Images) (*viewer, error
 	}
 	ev := &t.bucket.evaluator
 	lines := ev.table.row(0, t.forward, t.room.forward, t.room.splits, t.at)
-	if err = e.carrier.put(lines, ev.stream.After); err != nil {
+	if err = e.viewing.put(lines, ev.stream.After); err != nil {
 		v.close()
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (v *viewer) batch(images []int, want trainer.Want, out *trainer.Evaluation)
 		patch{table.at + device.Address(table.lists), cuda.Bytes([]cuda.Lists{{
 			Tiles: int32(len(tiles)), Slots: 1, Tile: table.on(table.tileList), Slot: table.on(table.slotList),
 		}})})
-	if err := e.carrier.put(patches, ev.stream.After); err != nil {
+	if err := e.viewing.put(patches, ev.stream.After); err != nil {
 		return err
 	}
 	k := class{tiles: len(tiles), slots: 1, latent: v.c.Latent, batch: v.c.Batch, trained: v.train.Layout.Trained}
@@ -190,7 +190,7 @@ func (v *viewer) collect(n int, m device.Mark, want trainer.Want, out *trainer.E
 		want = trainer.Want{Codes: true}
 	} else {
 		table := make([]cuda.Slot, 1)
-		if err := e.carrier.get(cuda.Bytes(table), ev.slot, m); err != nil {
+		if err := e.viewing.get(cuda.Bytes(table), ev.slot, m); err != nil {
 			return err
 		}
 		add(&out.Sums, sums(table[0].Validation))
@@ -221,10 +221,10 @@ func (v *viewer) value(value, n int, m device.Mark) ([]float32, error) {
 	from := v.at + device.Address(v.room.forward[value])
 	out := make([]float32, count)
 	if valueBytes(e.options.Precision) == 4 {
-		return out, e.carrier.get(numbersOf(out), from, m)
+		return out, e.viewing.get(numbersOf(out), from, m)
 	}
 	half := make([]byte, 2*count)
-	if err := e.carrier.get(half, from, m); err != nil {
+	if err := e.viewing.get(half, from, m); err != nil {
 		return nil, err
 	}
 	for i := range out {

@@ -116,7 +116,11 @@ func (t *trial) settle(st *trainer.State) error {
 	lines = append(lines, b.valueTable.row(t.slot, t.forward, t.room.forward, t.room.splits, t.at)...)
 	table := t.room.slot(t.c, t.train.Layout, t.train.Loss, t.at)
 	lines = append(lines, patch{b.slots + device.Address(int64(t.slot)*cuda.SizeOf[cuda.Slot]()), cuda.Bytes([]cuda.Slot{table})})
-	return e.carrier.put(lines, b.stream.After)
+	if err := e.carrier.put(lines, b.stream.After); err != nil {
+		return err
+	}
+	t.kept, err = b.stream.Mark()
+	return err
 }
 
 // leave gives back what a trial has, once the device has done with it.
@@ -252,7 +256,7 @@ func (t *trial) save() (*trainer.State, error) {
 	l := t.train.Layout
 	block := l.NewBlock()
 	get := func(offset int64) ([]trainer.Tensor, error) {
-		if err := b.engine.carrier.get(numbersOf(block), t.at+device.Address(offset), after); err != nil {
+		if err := b.engine.viewing.get(numbersOf(block), t.at+device.Address(offset), after); err != nil {
 			return nil, err
 		}
 		return trainer.TensorsOf(l.Weights, func(i int) []float32 { return l.Of(block, i) }), nil

@@ -29,7 +29,7 @@ var networks = []struct {
 	{"33x31, depth 3, odd channels", [][2]int{{1, 3}, {17, 2}, {33, 4}}, func(c *model.Config) {
 		c.Height, c.Width, c.Depth, c.Filters, c.Kernel = 33, 31, 3, []int{1, 17, 33}, 5
 	}},
-	{"5x7, one channel, depth 2", [][2]int{{513, 9}, {2, 70}, {65, 32}}, func(c *model.Config) {
+	{"5x7, one channel, depth 2", [][2]int{{513, 3}, {2, 70}, {65, 32}}, func(c *model.Config) {
 		c.Height, c.Width, c.Channels, c.Depth, c.Filters, c.Activation, c.Loss = 5, 7, 1, 2, []int{5, 65}, "leaky_relu", "mae"
 	}},
 	{"kernel 7, tanh", [][2]int{{4, 2}, {5, 40}, {6, 3}}, func(c *model.Config) {
@@ -56,10 +56,10 @@ var networks = []struct {
 	{"ssim, 2x3", [][2]int{{9, 2}, {7, 3}, {31, 65}}, func(c *model.Config) {
 		c.Loss, c.OutputActivation, c.Height, c.Width, c.Depth, c.Filters = "mse+ssim", "tanh", 2, 3, 1, []int{2}
 	}},
-	{"mae, none, 32x32", [][2]int{{9, 2}, {7, 3}, {31, 1}}, func(c *model.Config) {
-		c.Loss, c.OutputActivation, c.Height, c.Width, c.Filters = "mae", "none", 32, 32, []int{16}
+	{"mae, none, 32x32", [][2]int{{9, 1}, {7, 2}, {31, 1}}, func(c *model.Config) {
+		c.Loss, c.OutputActivation, c.Height, c.Width, c.Filters = "mae", "none", 32, 32, []int{6}
 	}},
-	{"as the reference network", [][2]int{{128, 2}, {64, 3}, {96, 1}}, func(c *model.Config) {
+	{"as the reference network", [][2]int{{128, 1}, {64, 2}, {96, 1}}, func(c *model.Config) {
 		c.Height, c.Width, c.Depth, c.Filters = 32, 32, 3, []int{16, 32, 64}
 	}},
 	{"first layer of one channel and 24 filters, 28x28", [][2]int{{2, 34}, {3, 2}, {1, 1}}, func(c *model.Config) {

@@ -13,6 +13,9 @@ import (
 	"sweep/trainer/device/cudaabi"
 )
 
+// prefix begins the IDs of GPUs.
+const prefix = "cuda:"
+
 // Built says that this program has GPU support.
 const Built = true
 

@@ -1,8 +1,5 @@
 package device
 
-// prefix begins the IDs of GPUs.
-const prefix = "cuda:"
-
 // MaxSlots is how many trials one GPU trains at once, at most.
 const MaxSlots = 64
 

@@ -188,6 +188,7 @@ func TestOrder(t *testing.T) {
 		first   int
 	}{{"0", 0}, {"1", 15}} {
 		t.Setenv("SWEEP_FAKE_REVERSE", c.reverse)
+		t.Setenv("SWEEP_FAKE_THREADS", "1")
 		b := newBench(t, devicetest.Open(t, "cuda:0"))
 		out := b.upload(make([]float32, 17)...)
 		b.must(b.s.Launch(device.Launch{
@@ -203,6 +204,31 @@ func TestOrder(t *testing.T) {
 				t.Errorf("reverse=%s: thread %d ran as number %g, want %d", c.reverse, i, v, want)
 			}
 		}
+	}
+}
+
+// Many blocks by several threads of the system, and one thread's fault ends the grid.
+func TestManyBlocks(t *testing.T) {
+	t.Setenv("SWEEP_FAKE_THREADS", "4")
+	b := newBench(t, devicetest.Open(t, "cuda:0"))
+	const blocks = 300
+	in, out := b.upload(count(128*blocks)...), b.alloc(4*blocks)
+	for range 20 {
+		b.must(b.launch("probe_sum_fp32", out, in, 128*blocks, blocks, 128))
+	}
+	for i, v := range b.download(out, blocks) {
+		if want := float32(128*128*i + 128*127/2); v != want {
+			t.Fatalf("block %d: sum %g, want %g", i, v, want)
+		}
+	}
+	if err := b.launch("probe_sum_fp32", out, 0, 128*blocks, blocks, 128); !errors.Is(err, device.ErrLost) {
+		t.Errorf("reading from a null pointer: %v", err)
+	}
+	again := newBench(t, devicetest.Open(t, "cuda:0"))
+	in, out = again.upload(count(256)...), again.alloc(8)
+	again.must(again.launch("probe_sum_fp32", out, in, 256, 2, 128))
+	if got := again.download(out, 2); got[0] != 128*127/2 || got[1] != 128*128+128*127/2 {
+		t.Errorf("after the fault the sums are %v", got)
 	}
 }
 

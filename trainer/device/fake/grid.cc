@@ -1,11 +1,15 @@
-// Runs the blocks of a grid: one after another, the threads of a block as fibers that change at barriers.
+// Runs the blocks of a grid, the threads of a block as fibers that change at barriers.
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "../../kernel/cuda/host.h"
 #include "fake.h"
@@ -239,7 +243,22 @@ extern "C" void host_sync() {
   f->waits = false;
 }
 
-static CUresult run_blocks(unsigned x, unsigned y) {
+namespace {
+
+// Grid is a launch that runs: whoever has time takes its next block.
+struct Grid {
+  const Kernel *kernel;
+  const void *argument;
+  unsigned x, y;
+  long dynamic;
+  bool reverse;
+  std::atomic<unsigned long> next{0};
+  std::atomic<int> result{CUDA_SUCCESS};
+  int helpers = 0;  // that are at it; the crew's lock guards it
+};
+
+// run_blocks runs blocks in one thread of the system until there are none left, or one did what it may not.
+CUresult run_blocks(Grid &g) {
   Block &b = block;
   if (sigsetjmp(b.fault, 1)) {
     std::lock_guard<std::mutex> l(state);
@@ -249,31 +268,96 @@ static CUresult run_blocks(unsigned x, unsigned y) {
   }
   b.in_kernel = true;
   CUresult r = CUDA_SUCCESS;
-  unsigned long all = (unsigned long)x * y;
-  for (unsigned long i = 0; i < all && r == CUDA_SUCCESS; i++) {
-    unsigned long j = b.reverse ? all - 1 - i : i;
-    host_block.x = (unsigned)(j % x);
-    host_block.y = (unsigned)(j / x);
+  unsigned long all = (unsigned long)g.x * g.y;
+  while (r == CUDA_SUCCESS && g.result == CUDA_SUCCESS) {
+    unsigned long i = g.next++;
+    if (i >= all) break;
+    unsigned long j = g.reverse ? all - 1 - i : i;
+    host_block.x = (unsigned)(j % g.x);
+    host_block.y = (unsigned)(j / g.x);
     r = run_block();
   }
   b.in_kernel = false;
   return r;
 }
 
-CUresult run_grid(const Kernel *k, const void *argument, unsigned x, unsigned y, long dynamic) {
-  catch_faults();
+void help(Grid &g) {
   Block *outer = running_block;
   running_block = pool.take();
   Block &b = block;
-  b.kernel = k;
-  b.argument = argument;
-  b.dynamic = dynamic;
-  b.reverse = setting("SWEEP_FAKE_REVERSE", 0) != 0;
+  b.kernel = g.kernel;
+  b.argument = g.argument;
+  b.dynamic = g.dynamic;
+  b.reverse = g.reverse;
   b.wrong = nullptr;
-  host_threads = k->threads;
+  host_threads = g.kernel->threads;
   host_dynamic = b.shared;
-  CUresult r = run_blocks(x, y);
+  CUresult r = run_blocks(g);
+  if (r != CUDA_SUCCESS) g.result = r;
   pool.give(running_block);
   running_block = outer;
-  return r;
+}
+
+// Crew is the threads of the system that help with the grid that runs. They live as long as the process.
+struct Crew {
+  std::mutex lock;
+  std::condition_variable come, gone;
+  Grid *grid = nullptr;
+  unsigned long number = 0;  // of grids so far
+  size_t size = 0;
+
+  void work() {
+    std::unique_lock<std::mutex> l(lock);
+    for (unsigned long seen = 0;;) {
+      come.wait(l, [&] { return grid && number != seen; });
+      seen = number;
+      Grid *g = grid;
+      g->helpers++;
+      l.unlock();
+      help(*g);
+      l.lock();
+      if (--g->helpers == 0) gone.notify_all();
+    }
+  }
+
+  // run has a grid run by this thread and the crew, at most n threads in all from the first grid on.
+  void run(Grid &g, size_t n) {
+    {
+      std::lock_guard<std::mutex> l(lock);
+      for (; size + 1 < n; size++) {
+        // Signals of the program are not theirs, but for those of a kernel that touches what it may not.
+        sigset_t all, old;
+        sigfillset(&all);
+        sigdelset(&all, SIGSEGV);
+        sigdelset(&all, SIGBUS);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        std::thread([this] { work(); }).detach();
+        pthread_sigmask(SIG_SETMASK, &old, nullptr);
+      }
+      grid = &g;
+      number++;
+    }
+    come.notify_all();
+    help(g);
+    std::unique_lock<std::mutex> l(lock);
+    grid = nullptr;
+    gone.wait(l, [&] { return g.helpers == 0; });
+  }
+};
+Crew &crew = *new Crew;  // never destroyed: its threads wait in it when the process ends
+
+}  // namespace
+
+CUresult run_grid(const Kernel *k, const void *argument, unsigned x, unsigned y, long dynamic) {
+  catch_faults();
+  Grid g;
+  g.kernel = k, g.argument = argument, g.x = x, g.y = y, g.dynamic = dynamic;
+  g.reverse = setting("SWEEP_FAKE_REVERSE", 0) != 0;
+  long threads = setting("SWEEP_FAKE_THREADS", std::min(8l, (long)std::thread::hardware_concurrency()));
+  if (threads > 1 && (unsigned long)x * y > 1) {
+    crew.run(g, (size_t)threads);
+  } else {
+    help(g);
+  }
+  return (CUresult)g.result.load();
 }

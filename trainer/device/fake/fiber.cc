@@ -15,13 +15,14 @@ __asm__(
     "  movq %rsp, (%rdi)\n"
     "  movq %rsi, %rsp\n"
     "  popq %r15\n  popq %r14\n  popq %r13\n  popq %r12\n  popq %rbx\n  popq %rbp\n"
-    "  ret\n"
+    // No ret: the processor would expect to return to who called this function last.
+    "  popq %rcx\n  jmp *%rcx\n"
     ".size switch_stack,.-switch_stack\n");
 
 void *new_stack(void *top, void (*enter)()) {
   auto p = (void **)((uintptr_t)top & ~(uintptr_t)15);
   *--p = nullptr;        // enter finds the stack as after a call: 8 above a multiple of 16
-  *--p = (void *)enter;  // where ret goes
+  *--p = (void *)enter;  // where the jump goes
   for (int i = 0; i < 6; i++) *--p = nullptr;
   return p;
 }

@@ -43,7 +43,8 @@ struct Block {
   unsigned next, finished;  // threads begun, threads through, before the first barrier
   void *scheduler;          // its stack
   std::vector<Fiber> fibers;
-  Fiber *now = nullptr;
+  Fiber *now = nullptr, *last = nullptr;
+  bool all_wait;  // each thread has a fiber, and waits at a barrier or goes on from it
   char *shared = nullptr;
   long dynamic, used;
   long size[MAX_ARRAYS], at[MAX_ARRAYS];
@@ -81,10 +82,19 @@ struct Pool {
 };
 Pool pool;
 
+// follower is the stack that comes after this fiber's: the next one's where all wait at a barrier, or else the scheduler's.
+void *follower() {
+  Block &b = block;
+  if (!b.all_wait || b.wrong || b.now == b.last) return b.scheduler;
+  b.now++;
+  host_thread.x = b.now->thread;
+  return b.now->sp;
+}
+
 [[noreturn]] void leave() {
   Fiber *f = block.now;
   f->waits = false;
-  switch_stack(&f->sp, block.scheduler);
+  switch_stack(&f->sp, follower());
   abort();  // nobody goes on with a fiber that left
 }
 
@@ -116,7 +126,9 @@ void begin(Fiber &f) {
     if (f.stack == MAP_FAILED) abort();
     mprotect(f.stack, PAGE, PROT_NONE);
   }
-  f.sp = new_stack(f.stack + STACK, run_threads);
+  // Stacks that began at the same place of a page would share a few lines of the cache.
+  size_t shift = (size_t)(&f - block.fibers.data()) % 128 * 448;
+  f.sp = new_stack(f.stack + STACK - shift, run_threads);
   f.waits = false;
 }
 
@@ -151,6 +163,7 @@ CUresult run_block() {
   Block &b = block;
   unsigned n = (unsigned)b.kernel->threads;
   b.next = b.finished = 0;
+  b.all_wait = false;
   b.arrays = 0;
   b.used = (b.dynamic + GAP + 15) / 16 * 16;
   memset(b.shared, 0xFF, (size_t)b.used);
@@ -163,13 +176,13 @@ CUresult run_block() {
   }
   if (b.wrong) return tell(b.wrong);
   if (waiting > 0 && b.finished > 0) return tell("ended while others wait at a barrier");
+  b.all_wait = true;
+  b.last = &b.fibers[n - 1];
   while (waiting > 0) {
     unsigned still = 0;
-    for (unsigned i = 0; i < n; i++) {
-      resume(b.fibers[i]);
-      if (b.wrong) return tell(b.wrong);
-      still += b.fibers[i].waits;
-    }
+    resume(b.fibers[0]);
+    if (b.wrong) return tell(b.wrong);
+    for (unsigned i = 0; i < n; i++) still += b.fibers[i].waits;
     if (still != 0 && still != n) return tell("ended while others wait at a barrier, or the other way round");
     waiting = still;
   }
@@ -239,7 +252,7 @@ void *host_shared(long bytes) {
 extern "C" void host_sync() {
   Fiber *f = block.now;
   f->waits = true;
-  switch_stack(&f->sp, block.scheduler);
+  switch_stack(&f->sp, follower());
   f->waits = false;
 }
 

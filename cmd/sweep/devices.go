@@ -139,7 +139,7 @@ func devices(t device.Telemetry) deviceList {
 // gpuView is a GPU with what it says of itself now.
 func gpuView(g device.Info, t device.Telemetry) deviceView {
 	v := deviceView{
-		ID: g.ID, Kind: "gpu", Name: g.Name, MemoryBytes: uint64(max(g.Memory, 0)), Slots: device.MaxSlots,
+		ID: g.ID, Kind: "cuda", Name: g.Name, MemoryBytes: uint64(max(g.Memory, 0)), Slots: device.MaxSlots,
 		UUID: g.UUID, Compute: fmt.Sprintf("%d.%d", g.Major, g.Minor),
 	}
 	if r, ok := t.Read(g); ok {

@@ -74,10 +74,10 @@ func TestCUDADevices(t *testing.T) {
 			}
 			var gpus []string
 			for _, d := range list.Devices {
-				if d.Kind == "gpu" {
+				if d.Kind == "cuda" {
 					gpus = append(gpus, d.ID)
 				}
-				if want := map[string]int{"cpu": 1, "gpu": 64}[d.Kind]; d.Slots != want {
+				if want := map[string]int{"cpu": 1, "cuda": 64}[d.Kind]; d.Slots != want {
 					t.Errorf("%s has %d slots, want %d", d.ID, d.Slots, want)
 				}
 			}

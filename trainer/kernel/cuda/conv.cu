@@ -78,9 +78,9 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void forward(const Tas
 
 #define FORWARD(name, tile)                                                                \
   KERNEL_BESIDE(conv_##name, tile::THREADS, OnTensor<tile>::BLOCKS) { forward<OnTensor<tile>, false, false>(t); }                   \
-  KERNEL_BESIDE(conv_##name##_odd, tile::THREADS, tile::BLOCKS) { forward<tile, false, true>(t); }              \
+  KERNEL_BESIDE(conv_##name##_odd, tile::THREADS, tile::BLOCKS - 1) { forward<tile, false, true>(t); }              \
   KERNEL_BESIDE(conv_pool_##name, tile::THREADS, OnTensor<tile>::BLOCKS) { forward<OnTensor<tile>, true, false>(t); }               \
-  KERNEL_BESIDE(conv_pool_##name##_odd, tile::THREADS, tile::BLOCKS) { forward<tile, true, true>(t); }
+  KERNEL_BESIDE(conv_pool_##name##_odd, tile::THREADS, tile::BLOCKS - 1) { forward<tile, true, true>(t); }
 FORWARD(16, Narrow)
 FORWARD(32, Middle)
 FORWARD(64, Wide)

@@ -59,11 +59,12 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void backward(const Ta
   }
 }
 
+// One block less at once than forward: the slope takes registers too.
 #define BACKWARD(name, tile)                                                                            \
-  KERNEL_BESIDE(conv_data_##name, tile::THREADS, OnTensor<tile>::BLOCKS) { backward<OnTensor<tile>, false, false>(t); }                \
-  KERNEL_BESIDE(conv_data_##name##_odd, tile::THREADS, tile::BLOCKS) { backward<tile, false, true>(t); }           \
-  KERNEL_BESIDE(conv_pool_data_##name, tile::THREADS, OnTensor<tile>::BLOCKS) { backward<OnTensor<tile>, true, false>(t); }            \
-  KERNEL_BESIDE(conv_pool_data_##name##_odd, tile::THREADS, tile::BLOCKS) { backward<tile, true, true>(t); }
+  KERNEL_BESIDE(conv_data_##name, tile::THREADS, OnTensor<tile>::BLOCKS - 1) { backward<OnTensor<tile>, false, false>(t); }                \
+  KERNEL_BESIDE(conv_data_##name##_odd, tile::THREADS, tile::BLOCKS - 1) { backward<tile, false, true>(t); }           \
+  KERNEL_BESIDE(conv_pool_data_##name, tile::THREADS, OnTensor<tile>::BLOCKS - 1) { backward<OnTensor<tile>, true, false>(t); }            \
+  KERNEL_BESIDE(conv_pool_data_##name##_odd, tile::THREADS, tile::BLOCKS - 1) { backward<tile, true, true>(t); }
 BACKWARD(16, Narrow)
 BACKWARD(32, Middle)
 BACKWARD(64, Wide)

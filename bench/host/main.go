@@ -43,6 +43,7 @@ func run(args []string, out io.Writer) error {
 	slots := f.Int("slots", 64, "trials at once")
 	epochs := f.Int("epochs", 10, "epochs of a trial")
 	classes := f.Bool("classes", true, "the images have classes, so that a linear classifier is fitted to the codes")
+	prune := f.Bool("prune", false, "with the file's pruner; without it every trial trains all its epochs")
 	folder := f.String("dir", "", "where the database is made; empty: a temporary folder")
 	profile := f.String("cpuprofile", "", "write a profile to this file")
 	if err := f.Parse(args); err != nil {
@@ -58,6 +59,9 @@ func run(args []string, out io.Writer) error {
 	s.Name, s.RunCap, s.Epochs, s.Data.Train, s.Data.Validation = "host", *trials, *epochs, 2000, 2000
 	if *method != "" {
 		s.Method = *method
+	}
+	if !*prune {
+		s.Pruner = study.PrunerSpec{}
 	}
 	dir := *folder
 	if dir == "" {

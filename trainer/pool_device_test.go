@@ -447,3 +447,41 @@ func TestPoolWaitsForRoom(t *testing.T) {
 		}
 	}
 }
+
+// sinking is an engine whose device is lost while a drain saves.
+type sinking struct {
+	*null
+	t     *testing.T
+	drain func()
+	saves int
+}
+
+func (e *sinking) Save(int) (*trainer.State, error) {
+	if e.saves++; e.saves > 3 {
+		e.t.Error("a lost device is asked again and again")
+		panic("enough")
+	}
+	e.drain()
+	time.Sleep(20 * time.Millisecond) // the session ends meanwhile, by the drain and not by the loss
+	return nil, fmt.Errorf("save: %w", trainer.ErrDevice)
+}
+
+// A device that is lost while its trials are saved for an interrupt gives them back uncharged.
+func TestPoolLosesADeviceInADrain(t *testing.T) {
+	g := newGround(t, 1, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := g.run(ctx, nil, &sinking{null: newNull("cuda:0", 1), t: t, drain: cancel}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the pool ends with %v", err)
+	}
+	if tr := g.table()[0]; tr.State != study.Waiting || tr.Failures != 0 {
+		t.Errorf("the trial is %s with %d failures", tr.State, tr.Failures)
+	}
+	d, err := g.db.Detail(t.Context(), g.study.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.List[0].State != "lost" {
+		t.Errorf("the attempt is %s", d.List[0].State)
+	}
+}

@@ -269,7 +269,7 @@ func (x *slot) leave(ctx context.Context) {
 	case doubting:
 		x.finish(ctx, study.Outcome{State: study.Waiting})
 	case losing:
-		x.finish(ctx, study.Outcome{State: study.Failed, Reason: study.ReasonLost, Message: err.Error()})
+		x.lost(ctx, err)
 	default:
 		x.release(ctx)
 	}
@@ -285,14 +285,21 @@ func (x *slot) release(ctx context.Context) {
 	case err == nil:
 	case errors.As(err, &store):
 		x.failed(store.error)
-	case errors.Is(err, ErrDevice):
-		x.mishap(ctx, err)
+	case errors.Is(err, ErrDevice): // perhaps in a session that ends for another reason
+		err = fmt.Errorf("train on %s: %w", x.engine.Device(), err)
+		x.failed(err)
+		x.lost(ctx, err)
 		return
 	default:
 		x.fail(ctx, err) // saving it failed by itself, and so has the trial
 		return
 	}
 	x.finish(ctx, study.Outcome{State: study.Waiting})
+}
+
+// lost ends an attempt whose device is gone.
+func (x *slot) lost(ctx context.Context, err error) {
+	x.finish(ctx, study.Outcome{State: study.Failed, Reason: study.ReasonLost, Message: err.Error()})
 }
 
 // fail ends an attempt with its own error.

@@ -350,10 +350,11 @@ func (x *slot) save(ctx context.Context) error {
 		return nil
 	}
 	begin, before := x.pool.Now(), r.stored
-	err := x.checkpoint(ctx)
-	r.cost = x.pool.Now().Sub(begin)
-	x.saving.took(r.cost, r.stored != before)
-	return err
+	defer func() { // after a panic too: the others wait for what the first one costs
+		r.cost = x.pool.Now().Sub(begin)
+		x.saving.took(r.cost, r.stored != before)
+	}()
+	return x.checkpoint(ctx)
 }
 
 // checkpoint writes the state of the last epoch's end, and the pending files with it, unless it is in the store already.

@@ -91,8 +91,13 @@ func NewRunner(ctx context.Context, c RunnerConfig) (*Runner, error) {
 	return r, nil
 }
 
+// mostAhead is how many trials are proposed that wait for other workers, before who proposes them waits too: the sampler
+// learns nothing while they wait.
+const mostAhead = 16
+
 // Claim implements [Work]. Trials that wait come first, by number; then the sampler is asked. A proposal that is not for
-// this worker waits for another one.
+// this worker waits for another one. A worker that leaves trials to others leaves it to them to propose, too: it would ask
+// for one after the other until one is for itself.
 func (r *Runner) Claim(ctx context.Context, c Capacity) ([]Grant, error) {
 	r.claiming.Lock()
 	defer r.claiming.Unlock()
@@ -142,13 +147,13 @@ func (r *Runner) next(ctx context.Context, c Capacity) (int, error) {
 				return i, nil
 			}
 		}
-		n := len(r.trials)
+		n, ahead := len(r.trials), len(r.waiting)
 		for i := range r.changed {
 			r.history[i] = r.trials[i]
 		}
 		clear(r.changed)
 		r.mu.Unlock()
-		if n >= r.study.Spec.RunCap {
+		if n >= r.study.Spec.RunCap || len(c.Leave) > 0 || ahead >= mostAhead {
 			return -1, nil // all that wait are for other workers
 		}
 		if err := r.propose(ctx, n); err != nil {

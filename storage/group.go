@@ -50,7 +50,7 @@ func (db *DB) submit(ctx context.Context, f func(*sql.Tx) error, durable bool) e
 	if w.panicked != nil {
 		panic(w.panicked)
 	}
-	return w.err
+	return explain(db.path, w.err)
 }
 
 // leadOne commits all that wait and passes the lead to the first of those that came meanwhile.

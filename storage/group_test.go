@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // grouped opens a database and runs writings that all come while another is being committed.
@@ -158,5 +161,14 @@ func TestGroupKeepsTheOrder(t *testing.T) {
 	}
 	if n := len(db.numbers(t)); n != 10 {
 		t.Errorf("%d rows", n)
+	}
+}
+
+// An error says the same to the user whether its writing had others beside it or not.
+func TestGroupExplains(t *testing.T) {
+	full := func(*sql.Tx) error { return sqlite3.Error{Code: sqlite3.ErrFull} }
+	_, errs := grouped(t, exec(`INSERT INTO x VALUES (1)`), full)
+	if got := fmt.Sprint(errs[1]); errs[0] != nil || !strings.Contains(got, "the disk is full") || !strings.Contains(got, "free space in") {
+		t.Errorf("the writings end with %v and %q", errs[0], got)
 	}
 }

@@ -25,7 +25,7 @@ type deviceList struct {
 
 type deviceView struct {
 	ID          string       `json:"id"`
-	Kind        string       `json:"kind"` // cpu or gpu
+	Kind        string       `json:"kind"` // cpu or cuda
 	Name        string       `json:"name"`
 	MemoryBytes uint64       `json:"memory_bytes"`
 	Slots       int          `json:"slots"`             // trials at once, at most

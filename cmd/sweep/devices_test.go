@@ -34,8 +34,8 @@ func TestDeviceTable(t *testing.T) {
 	want := []string{
 		"ID KIND NAME MEMORY SLOTS BUSY USED POWER TEMP",
 		"cpu:0 cpu EPYC 4.0 GB 1 – – – –",
-		"cuda:0 gpu H100 80.0 GB 64 87 % 3.0 GB 412 W –",
-		"cuda:1 gpu H100 80.0 GB 64 – – – –",
+		"cuda:0 cuda H100 80.0 GB 64 87 % 3.0 GB 412 W –",
+		"cuda:1 cuda H100 80.0 GB 64 – – – –",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the table is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

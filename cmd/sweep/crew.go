@@ -100,6 +100,13 @@ func (m machine) gpu(name string) ([]device.Info, error) {
 	return nil, fmt.Errorf("there is no GPU %s: the driver shows %s, `sweep devices` lists them", name, strings.Join(list, ", "))
 }
 
+// limited is a choice for so many trials at once, 0: any number. Where GPUs take all of them, a core stays for what these
+// cannot train.
+func (c choice) limited(workers int) choice {
+	c.spare = c.spare || workers > 0 && workers <= len(c.gpus)
+	return c
+}
+
 // coreNames are the first n cores.
 func coreNames(n int) []string {
 	out := make([]string, n)
@@ -158,12 +165,14 @@ type crew struct {
 	engines, reserved []trainer.Engine
 	reopen            func(trainer.Engine) (trainer.Engine, error)
 	gpus              []device.Info
+	mixed             bool   // there are cores beside GPUs
 	note              string // what they are, in a line; empty for cores alone
 }
 
 // open makes the engines of a choice for a sweep.
 func (c choice) open(s study.Spec, j *judge) (*crew, error) {
-	out := &crew{gpus: c.gpus}
+	c = c.limited(s.Workers)
+	out := &crew{}
 	var room []int
 	var opened []device.GPU
 	closeAll := func() {
@@ -210,7 +219,7 @@ func (c choice) open(s study.Spec, j *judge) (*crew, error) {
 			}
 			return nil, err
 		}
-		out.engines = append(out.engines, e)
+		out.engines, out.gpus = append(out.engines, e), append(out.gpus, c.gpus[i])
 		notes = append(notes, fmt.Sprintf("%s (%s, %s)", id, hardware(e), plural(slots[i], "trial", "at once")))
 	}
 	for _, name := range take {
@@ -221,6 +230,7 @@ func (c choice) open(s study.Spec, j *judge) (*crew, error) {
 			out.engines = append(out.engines, e)
 		}
 	}
+	out.mixed = len(out.gpus) > 0 && len(take) > 0
 	out.reopen = func(lost trainer.Engine) (trainer.Engine, error) {
 		id := lost.Device()
 		makeOne, ok := makes[id]

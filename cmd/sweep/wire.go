@@ -237,9 +237,13 @@ func (a *app) assemble(
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
-	var needs func(study.Params) ([]string, error) // of cores alone nothing is asked
-	if len(crew.gpus) > 0 {
+	// Of cores alone nothing is asked, nor of GPUs alone: a trial that these lack a kernel for fails there, as nobody else
+	// would ever take it.
+	var needs func(study.Params) ([]string, error)
+	if crew.mixed {
 		needs = j.needs
+	}
+	if len(crew.gpus) > 0 {
 		fmt.Fprintln(a.err, crew.note)
 	}
 	d := newDisplay(a, s, f.json)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"sweep/study/spec"
+	"sweep/trainer/device"
+)
+
+// Where a sweep is trained, by --devices and --workers: slots of each GPU with room for 64, cores, and whether these are
+// only for what GPUs cannot train. A core stays wherever cores were chosen, or such a trial would wait for ever.
+func TestCrewShares(t *testing.T) {
+	two := []device.Info{{ID: "cuda:0", UUID: "GPU-a"}, {ID: "cuda:MIG-b", UUID: "MIG-b"}}
+	for _, c := range []struct {
+		gpus    int
+		devices string
+		workers int
+		want    string
+	}{
+		{0, "", 0, "[] cpu:0 cpu:1 cpu:2 cpu:3"},
+		{0, "", 2, "[] cpu:0 cpu:1"},
+		{0, "cpu:3", 2, "[] cpu:3"},
+		{1, "", 0, "[64] cpu:0 cpu:1 cpu:2 spare"},
+		{1, "", 1, "[1] cpu:0 spare"},
+		{1, "cuda", 1, "[1]"},
+		{1, "cuda,cpu", 0, "[64] cpu:0 cpu:1 cpu:2"},
+		{1, "cuda,cpu", 1, "[1] cpu:0 spare"},
+		{2, "cuda,cpu", 2, "[1 1] cpu:0 spare"},
+		{2, "cuda,cpu", 3, "[1 1] cpu:0"},
+		{2, "MIG-b,cuda:0", 5, "[3 2]"},
+		{2, "cuda:1,cpu:2", 5, "[4] cpu:2"},
+	} {
+		var names []string
+		var err error
+		if c.devices != "" {
+			if names, err = spec.Devices(c.devices); err != nil {
+				t.Fatal(err)
+			}
+		}
+		chosen, err := machine{gpus: two[:c.gpus], cores: 4}.choose(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chosen = chosen.limited(c.workers)
+		room := make([]int, len(chosen.gpus))
+		for i := range room {
+			room[i] = 64
+		}
+		slots, take := chosen.share(c.workers, room)
+		got := fmt.Sprint(slots, " ", strings.Join(take, " "))
+		if chosen.spare && len(take) > 0 {
+			got += " spare"
+		}
+		if got = strings.TrimSpace(got); got != c.want {
+			t.Errorf("%d GPUs, --devices %q --workers %d: %q, want %q", c.gpus, c.devices, c.workers, got, c.want)
+		}
+	}
+}

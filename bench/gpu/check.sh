@@ -2,7 +2,7 @@
 # One stage of the check of a GPU: sh check.sh 1, then 2, 3, 4; sh check.sh report prints all figures. gpu.md says more.
 # What is found goes to $OUT, or to gpu-check-out here. A stage that is run again goes on with what is left.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
 case ${1:-} in
 1 | 2 | 3 | 4)
   stage=$1

@@ -10,7 +10,7 @@ CUDA     := $(shell [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] 
 CUDAENV   = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -Wno-deprecated-declarations -I$(ABI)/include" CGO_LDFLAGS="-L$(ABI)/lib"
 FAKE      = $(CURDIR)/bin/libcuda-fake.so
 # What the tag gpu changes; and what is tested with it, on the stand-in driver.
-CUDADIRS  = ./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu ./cmd/sweep
+CUDADIRS  = ./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu ./cmd/sweep ./bench/gpu
 PKG      ?=
 RUN      ?=
 

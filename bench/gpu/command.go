@@ -47,8 +47,12 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], " / ")
 }
 
-// python finds an interpreter that has PyTorch: $SWEEP_TORCH, or the first of the path.
+// python finds an interpreter that has PyTorch: $SWEEP_TORCH, or the first of the path. It looks once, as an import takes
+// seconds.
 func (b *bench) python(ctx context.Context) (string, error) {
+	if b.torch != "" {
+		return b.torch, nil
+	}
 	tried := []string{}
 	for _, name := range []string{os.Getenv("SWEEP_TORCH"), "python3", "python"} {
 		if name == "" {
@@ -59,6 +63,7 @@ func (b *bench) python(ctx context.Context) (string, error) {
 			continue
 		}
 		if _, err := b.command(ctx, "python", b.out, nil, path, "-c", "import torch"); err == nil {
+			b.torch = path
 			return path, nil
 		} else if ctx.Err() != nil {
 			return "", err

@@ -52,6 +52,7 @@ type bench struct {
 	device string
 	tiny   bool
 	stderr io.Writer
+	torch  string // the interpreter with PyTorch, once it is found
 }
 
 func (b *bench) path(parts ...string) string {

@@ -204,24 +204,55 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// The list of kernels that may spill can be read, and PTX that is committed is whole: its sum is the one that SUMS has.
+// The list of kernels that may spill can be read; the PTX that is committed is whole, and was made of the sources that are
+// there.
 func TestCommitted(t *testing.T) {
 	if _, err := allowed("spills.txt"); err != nil {
 		t.Error(err)
 	}
-	folder := filepath.Join("..", "..", "trainer", "kernel", "cuda", "ptx")
-	_, entries, err := sums(folder)
+	dir := filepath.Join("..", "..", "trainer", "kernel", "cuda")
+	folder := filepath.Join(dir, "ptx")
+	compiler, entries, err := sums(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, e := range entries {
-		text, err := unpack(filepath.Join(folder, file))
+	names, err := modules(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) == 0 {
+		t.Error("there are no kernels")
+	}
+	total := int64(0)
+	for _, m := range names {
+		source, err := sourceSum(dir, m, compiler)
 		if err != nil {
-			t.Error(err)
-			continue
+			t.Fatal(err)
 		}
-		if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != e.ptx {
-			t.Errorf("%s is not the file that SUMS was written of: run make kernels", file)
+		for _, p := range precisions {
+			file := entry{module: m, precision: p}.file()
+			e, ok := entries[file]
+			if !ok || e.source != source {
+				t.Errorf("%s is not made of %s.cu as it is now: run make kernels, with clang-16, and commit what it writes", file, m)
+			}
+			delete(entries, file)
+			text, err := unpack(filepath.Join(folder, file))
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != e.ptx {
+				t.Errorf("%s is not the file that SUMS was written of: run make kernels", file)
+			}
+			if info, err := os.Stat(filepath.Join(folder, file)); err == nil {
+				total += info.Size()
+			}
 		}
+	}
+	for file := range entries {
+		t.Errorf("%s is of no kernel that there is: run make kernels", file)
+	}
+	if total > 3<<20 {
+		t.Errorf("the code takes %d bytes of the program, more than 3 MiB", total)
 	}
 }

@@ -86,5 +86,9 @@ func (e *Engine) find(set *dataset.Images) *resident {
 	d.users++
 	e.mu.Unlock()
 	<-d.ready
+	if d.err != nil {
+		e.letGo(d)
+		return nil
+	}
 	return d
 }

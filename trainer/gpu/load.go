@@ -53,17 +53,11 @@ func (e *Engine) load(slot int, c trainer.Config, st *trainer.State) error {
 		e.leave(t)
 		return err
 	}
-	e.mu.Lock()
-	e.slots[slot] = t
-	e.mu.Unlock()
-	b.mu.Lock()
-	b.trials[slot] = t
-	b.mu.Unlock()
 	b.joining.Add(-1)
 	return nil
 }
 
-// settle takes memory for the trial and puts all that it begins with there.
+// settle takes memory for the trial, puts all that it begins with there, and gives the trial its slot.
 func (t *trial) settle(st *trainer.State) error {
 	e, b := t.bucket.engine, t.bucket
 	t.room = newRoom(t.c, t.train, t.forward, b.train.split, valueBytes(e.options.Precision))
@@ -119,20 +113,33 @@ func (t *trial) settle(st *trainer.State) error {
 	if err := e.carrier.put(lines, b.stream.After); err != nil {
 		return err
 	}
-	t.kept, err = b.stream.Mark()
-	return err
+	if t.kept, err = b.stream.Mark(); err != nil {
+		return err
+	}
+	// With the lock still held, so that whoever loads beside it counts its tiles; it can be found before it can report.
+	e.mu.Lock()
+	e.slots[t.slot] = t
+	e.mu.Unlock()
+	b.trials[t.slot] = t
+	return nil
 }
 
 // leave gives back what a trial has, once the device has done with it.
 func (e *Engine) leave(t *trial) {
 	b := t.bucket
 	b.mu.Lock()
+	var err error
 	if b.trials[t.slot] == t {
 		b.trials[t.slot] = nil
 	} else {
 		b.joining.Add(-1)
+		// What was put there may still be on its way, and the stream knows nothing of it.
+		err = e.carrier.put(nil, b.stream.After)
 	}
-	m, err := b.stream.Mark()
+	var m device.Mark
+	if err == nil {
+		m, err = b.stream.Mark()
+	}
 	if t.kept != nil {
 		t.kept.Close() //nolint:errcheck // nobody waits for it any more
 	}

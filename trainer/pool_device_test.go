@@ -437,13 +437,15 @@ func TestPoolWaitsForRoom(t *testing.T) {
 	if e.full == 0 {
 		t.Error("there was room for all")
 	}
-	g = newGround(t, 3, func(s *study.Spec) { s.Retries = 0 })
-	if err := g.run(t.Context(), nil, &narrow{null: newNull("cuda:0", 1), room: 0}); err != nil {
-		t.Fatal(err)
-	}
-	for _, tr := range g.table() {
-		if tr.State != study.Failed || tr.Reason != study.ReasonMemory {
-			t.Errorf("without any room trial %d is %s (%s)", tr.Number, tr.State, tr.Reason)
+	for _, slots := range []int{1, 3} { // with others that wait, too, a trial does not wait for ever
+		g = newGround(t, 3, func(s *study.Spec) { s.Retries = 0 })
+		if err := g.run(t.Context(), nil, &narrow{null: newNull("cuda:0", slots), room: 0}); err != nil {
+			t.Fatal(err)
+		}
+		for _, tr := range g.table() {
+			if tr.State != study.Failed || tr.Reason != study.ReasonMemory {
+				t.Errorf("without any room in %d slots trial %d is %s (%s)", slots, tr.Number, tr.State, tr.Reason)
+			}
 		}
 	}
 }

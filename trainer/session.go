@@ -31,6 +31,7 @@ type session struct {
 	// once each is tried by itself, so that the guilty one shows and the others do not pay for it.
 	alone   int
 	cleared chan struct{} // closed and made anew when a slot is cleared
+	squeeze sync.Mutex    // held by a slot that tries again to load a trial that found no room
 	renewed time.Time
 }
 

@@ -19,6 +19,7 @@ type slot struct {
 	// Guarded by the session's mu; run is changed by the slot's goroutine alone.
 	run    *run // nil: empty
 	trains bool
+	waits  bool          // for room beside other trials
 	early  *Report       // of an epoch that ended before the slot was known to train
 	wish   study.Verdict // of a trial that did not train when the verdict came
 }
@@ -155,10 +156,9 @@ func (x *slot) prepare(ctx context.Context) error {
 		}
 		r.stop, r.epoch, r.stored = state.Stop, state.Epoch, state.Epoch
 	}
-	for {
-		room := x.roomier()
-		err := x.engine.Load(x.index, r.config, state)
-		if !errors.Is(err, ErrFull) || room == nil {
+	for again := false; ; again = true {
+		room, err := x.try(state, again)
+		if room == nil {
 			return err
 		}
 		select {
@@ -170,14 +170,37 @@ func (x *slot) prepare(ctx context.Context) error {
 	}
 }
 
-// roomier is closed when another slot is cleared; nil where all others are empty.
-func (x *slot) roomier() <-chan struct{} {
+// try loads the trial. Where there is no room beside others it returns what is closed when one of these is cleared.
+func (x *slot) try(state *State, again bool) (room <-chan struct{}, err error) {
+	if again { // one at a time, so that those that wait hold nothing
+		x.squeeze.Lock()
+		defer x.squeeze.Unlock()
+	}
+	room = x.roomier(again)
+	err = x.engine.Load(x.index, x.run.config, state)
+	switch full := errors.Is(err, ErrFull); {
+	case !full:
+		room = nil
+	case room == nil: // unless somebody has come meanwhile, it is alone and will find no room later
+		room = x.roomier(again)
+	}
+	x.mu.Lock()
+	x.waits = room != nil
+	x.mu.Unlock()
+	return room, err
+}
+
+// roomier is closed when another slot is cleared; nil where all others are empty, or only wait: these count when the slot is
+// not alone in trying.
+func (x *slot) roomier(alone bool) <-chan struct{} {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.occupied() < 2 {
-		return nil
+	for _, o := range x.slots {
+		if o != x && o.run != nil && !(alone && o.waits) {
+			return x.cleared
+		}
 	}
-	return x.cleared
+	return nil
 }
 
 // train leaves the slot to the engine until an order comes; false when the session has ended instead.
@@ -352,7 +375,7 @@ func (x *slot) clear() {
 		x.failed(fmt.Errorf("clear slot %d of %s: it panicked", x.index, x.engine.Device()))
 	}
 	x.mu.Lock()
-	x.run, x.early, x.wish = nil, nil, ""
+	x.run, x.early, x.wish, x.waits = nil, nil, "", false
 	close(x.cleared)
 	x.cleared = make(chan struct{})
 	x.mu.Unlock()

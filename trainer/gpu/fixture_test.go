@@ -62,7 +62,7 @@ const poolImages = 9 // in the set that batches are gathered from
 func newBench(t testing.TB, gpu device.GPU, precision string, networks []trainer.Config, training bool) *bench {
 	t.Helper()
 	b := &bench{memory: newMemory(t, gpu), code: kernels(gpu, precision)}
-	train, forward, err := programs(networks[0].Config)
+	train, forward, err := stepwise(networks[0].Config)
 	b.check(err)
 	b.program = forward
 	if training {

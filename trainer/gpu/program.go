@@ -35,6 +35,7 @@ type program struct {
 	training bool
 	encoded  int    // the last step that the latent code needs; of a forward program
 	split    []bool // by weight: whether its gradient comes in parts
+	last     []int  // by value: the last step of the plan that reads it
 }
 
 // stackOf is c without what may differ among the slots of a bucket: configurations with equal stacks have plans of the same
@@ -68,6 +69,15 @@ func plans(c model.Config, batch int) (train, forward *plan.Program, err error) 
 
 // programs are those of a bucket for networks like c.
 func programs(c model.Config) (train, forward *program, err error) {
+	train, forward, err = stepwise(c)
+	if err == nil {
+		train.fuse()
+	}
+	return train, forward, err
+}
+
+// stepwise is programs before the last step of the network is joined with the loss.
+func stepwise(c model.Config) (train, forward *program, err error) {
 	one := stackOf(c)
 	two := one
 	two.Latent = 9 // another number of bytes of a dropout's bits, too
@@ -95,6 +105,9 @@ func translate(p, q *plan.Program, training bool) (*program, error) {
 		values: len(p.Values), weights: len(p.Layout.Weights), training: training,
 		split: make([]bool, len(p.Layout.Weights)),
 	}}
+	for _, v := range p.Values {
+		t.out.last = append(t.out.last, v.Last)
+	}
 	for i := range p.Steps {
 		if !t.done[i] {
 			t.step(i)

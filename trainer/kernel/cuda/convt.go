@@ -24,7 +24,11 @@ func convT(s Step) []Launch {
 	}
 	pixels := Tile * small.H * small.W
 	if s.Side == 2 && (large.C == 1 || large.C == 3) {
-		return []Launch{thin(l, s.Kind, small, large.C)}
+		l = thin(l, s.Kind, small, large.C)
+		if s.Fused {
+			l.Kernel, l.Module = l.Kernel+"_loss", "convtloss"
+		}
+		return []Launch{l}
 	}
 	odd := func(c int) string {
 		if c%4 != 0 {
@@ -81,4 +85,12 @@ func thin(l Launch, kind string, small Shape, c int) Launch {
 		l.Kernel = fmt.Sprintf("convt_thin%d", c)
 	}
 	return l
+}
+
+// MakesLoss tells whether a kernel for the step convt s can make the loss of its output too, but for slots with SSIM: the task's
+// Ref is then the target and its Arg the gradient. It has whole images in a block, at most four.
+func MakesLoss(s Step) bool {
+	small := s.S
+	return s.Kind == "convt" && s.Side == 2 && (s.D.C == 1 || s.D.C == 3) && small.W <= thinPixels &&
+		thinPixels/small.W%small.H == 0 && 4*small.H*small.W >= thinPixels
 }

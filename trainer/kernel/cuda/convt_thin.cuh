@@ -62,14 +62,11 @@ struct Spread {
   }
 };
 
-// thin_forward: dst (n, 2h, 2w, CO) = act(b + …), x (n, h, w, ci), w (ci, 2, 2, CO). values has THIN·4·CO floats, ws
-// THIN_CHUNK·4·CO.
+// thin_values leaves act(b + …) of a patch p of x (n, h, w, ci) by weights (ci, 2, 2, CO) in values, as Spread has them. values
+// has THIN·4·CO floats, ws THIN_CHUNK·4·CO.
 template <int CO>
-__device__ inline void thin_forward(const Task *t, Work k, float *values, float *ws) {
-  const Slot *s = t->slots + k.slot;
-  int n = images(s, k.tile), ci = t->s.c, w = t->s.w;
-  Patch p(t->s, n);
-  if (p.nrows <= 0) return;
+__device__ INLINE void thin_values(const Task *t, Work k, const Patch &p, float *values, float *ws) {
+  int ci = t->s.c, w = t->s.w;
   long long pixel = p.pixel((int)threadIdx.x, w);
   const value_t *x = value(t, k.slot, t->src) + ((long long)k.tile * TILE * t->s.h * w + (pixel < 0 ? 0 : pixel)) * ci;
   const float *weights = linear_weight(t, k.slot), *bias = linear_bias(t, k.slot);
@@ -103,6 +100,13 @@ UNROLL_BY(4) for (int c = 0; c < chunk; c += 4) {
     UNROLL for (int j = 0; j < 4 * CO; j++) spread.at((int)threadIdx.x, j / CO, j % CO) = activate(t->act, sum[j]);
   }
   __syncthreads();
+}
+
+// thin_store writes a patch of dst (n, 2h, 2w, CO) that lies in values.
+template <int CO>
+__device__ inline void thin_store(const Task *t, Work k, const Patch &p, float *values) {
+  int w = t->s.w;
+  Spread<CO> spread{values, p};
   value_t *dst = value(t, k.slot, t->dst) + (long long)k.tile * TILE * 4 * t->s.h * w * CO;
   spread.each(w, [=](int from, long long to, int count) {
     if (count == 4) {
@@ -111,6 +115,15 @@ UNROLL_BY(4) for (int c = 0; c < chunk; c += 4) {
       store(dst, to, values[from]);
     }
   });
+}
+
+// thin_forward: dst (n, 2h, 2w, CO) = act(b + …), x (n, h, w, ci), w (ci, 2, 2, CO). values and ws are as thin_values has them.
+template <int CO>
+__device__ inline void thin_forward(const Task *t, Work k, float *values, float *ws) {
+  Patch p(t->s, images(t->slots + k.slot, k.tile));
+  if (p.nrows <= 0) return;
+  thin_values<CO>(t, k, p, values, ws);
+  thin_store<CO>(t, k, p, values);
 }
 
 // thin_data: dx (n, h, w, ci) of dy (n, 2h, 2w, CO). values has THIN·4·CO floats, ws as many as THIN_CHUNK·4·CO.

@@ -32,6 +32,10 @@ type Step struct {
 
 	CropH, CropW int // of loss and evaluate: sides of the image proper
 
+	// Fused says of a convt that it makes the loss of what it gives, see [MakesLoss], and of a loss that one stands before it:
+	// it has the slots with SSIM left.
+	Fused bool
+
 	// What is greatest among the slots that a launch is to serve.
 	MaxLatent, MaxBatch int
 	MaxTrained          int // floats of the trained part of a block

@@ -3,54 +3,20 @@
 //
 // Means are over the values of all of the unit's images. What a gradient's step would do next, the slope of the output
 // activation, is done here (Task.act).
-#include "ssim.cuh"
+#include "loss.cuh"
 
 #define LOSS_THREADS 128
 
-// gradient_of is what p - t, or its sign, is multiplied by.
-__device__ INLINE float gradient_of(const Slot *s, int values) {
-  double each = (s->output == TANH ? 0.5 : 1.0) / ((double)s->unit.n * values);
-  if (s->loss == MAE) return (float)each;
-  return (float)(s->loss == MSE_SSIM ? 2 * each * (1 - (double)s->ssim_weight) : 2 * each);
-}
-
-__device__ INLINE void put_sums(double *to, double se, double ae, double ssim, double within, double loss_se, double loss_ae, double loss_ssim) {
-  to[IMAGE_SE] = se;
-  to[IMAGE_AE] = ae;
-  to[IMAGE_SSIM] = ssim;
-  to[IMAGE_WITHIN] = within;
-  to[IMAGE_LOSS_SE] = loss_se;
-  to[IMAGE_LOSS_AE] = loss_ae;
-  to[IMAGE_LOSS_SSIM] = loss_ssim;
-}
-
-// loss_image compares an image by MSE or MAE, V values at a time, and writes the gradient, 0 outside the crop.
+// loss_image compares an image by MSE or MAE, V values at a time, and writes the gradient.
 template <int V>
 __device__ INLINE void loss_image(const Task *t, const Slot *s, const value_t *p, const value_t *ref, value_t *g, double *sums) {
-  const int row = t->s.w * t->s.c, size = t->s.h * row, width = t->crop_w * t->s.c;
-  const bool whole = t->crop_h == t->s.h && width == row;
-  const int output = s->output, mae = s->loss == MAE, act = t->act;
-  const float factor = gradient_of(s, t->crop_h * width);
-  for (int e = threadIdx.x * V; e < size; e += LOSS_THREADS * V) {
+  const Square with(s, t->s, t->crop_h, t->crop_w, t->act);
+  for (int e = threadIdx.x * V; e < with.rows * with.row; e += LOSS_THREADS * V) {
     float ys[V], ts[V], gs[V];
     load_some<V>(ys, p, e);
     load_some<V>(ts, ref, e);
-    float se = 0, ae = 0;
-    int within = 0;
-    for (int j = 0; j < V; j++) {
-      gs[j] = 0;
-      if (!whole && ((e + j) / row >= t->crop_h || (e + j) % row >= width)) continue;
-      float d = squash(ys[j], output) - ts[j], size = d < 0 ? -d : d;
-      se += d * d;
-      ae += size;
-      within += size <= NEARBY;
-      float v = mae ? (d > 0 ? factor : d < 0 ? -factor : d) : d * factor;  // of MAE, d is 0 here, or NaN
-      gs[j] = act == IDENTITY ? v : activation_grad(act, v, ys[j]);
-    }
+    with.compare<V>(gs, ys, ts, e, sums);
     store_some<V>(g, e, gs);
-    sums[0] += (double)se;
-    sums[1] += (double)ae;
-    sums[2] += (double)within;
   }
 }
 

@@ -20,7 +20,7 @@ const (
 )
 
 // loss is one block for each image; of a training step one kernel serves the slots without SSIM in their loss, the other
-// those with it.
+// those with it. After a convt that is fused with it the former have nothing left to do.
 func loss(s Step) []Launch {
 	// How an image lies in shared memory: Whole, Parted and Small of ssim.cuh.
 	layout, pixels, windows := "whole", 32, 22
@@ -33,7 +33,7 @@ func loss(s Step) []Launch {
 		Kernel: s.Kind + "_" + layout, Module: "loss", Threads: ssimThreads,
 		Shared: ssimRoom(pixels, windows, s.Kind == "loss"), Over: Tiles, X: Tile,
 	}
-	if s.Kind == "evaluate" {
+	if s.Kind == "evaluate" || s.Fused {
 		return []Launch{one}
 	}
 	return []Launch{{Kernel: "loss", Module: "loss", Threads: lossThreads, Over: Tiles, X: Tile}, one}

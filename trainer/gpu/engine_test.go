@@ -159,6 +159,12 @@ func TestAgainstCPU(t *testing.T) {
 			c.Norm, c.Optimizer, c.Momentum, c.DropoutConv, c.DropoutDense = "batch", "sgd", 0.9, 0.2, 0.3
 		}),
 	}
+	// Of 16x16, where the loss is made with the output; slots with SSIM in it live among them.
+	for _, loss := range []string{"mse", "mse+ssim", "mae"} {
+		list = append(list, small(func(c *trainer.Config) {
+			c.Height, c.Width, c.Loss, c.Train, c.Validation = 16, 16, loss, blobs(37, 16, 16, 3, 1), blobs(11, 16, 16, 3, 2)
+		}))
+	}
 	const epochs = 3
 	e := start(t, len(list), "fp32")
 	var slots []int
@@ -202,11 +208,11 @@ func TestAgainstCPU(t *testing.T) {
 			compareTensors(t, i, pair[0], pair[1], weights)
 		}
 		images := []int{3, 0, 10, 10}
-		ea, err := e.Evaluate(context.Background(), i, trainer.Best, validation, images, trainer.Want{Codes: true, Reconstructions: true})
+		ea, err := e.Evaluate(context.Background(), i, trainer.Best, c.Validation, images, trainer.Want{Codes: true, Reconstructions: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		eb, err := k.Evaluate(context.Background(), 0, trainer.Best, validation, images, trainer.Want{Codes: true, Reconstructions: true})
+		eb, err := k.Evaluate(context.Background(), 0, trainer.Best, c.Validation, images, trainer.Want{Codes: true, Reconstructions: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,7 @@ func TestFusedLoss(t *testing.T) {
 				b.program = &fused
 				together := b.lossAt(at)
 				for i, want := range apart {
-					if err := near(want.gradient, together[i].gradient, 4, 0); err != nil {
+					if err := near(want.gradient, together[i].gradient, 4, 0, 0); err != nil {
 						t.Errorf("slot %d, gradient: %v", i, err)
 					}
 					for j, w := range want.sums {

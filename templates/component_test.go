@@ -38,6 +38,21 @@ func TestComponents(t *testing.T) {
 		{"chips", templates.StateChips(templates.Chips{List: []templates.Chip{{Count: 3, URL: "/studies/lr", On: true}, {State: study.Pruned, Count: 1, URL: "/studies/lr?state=pruned"}}})},
 		{"controls-live", templates.Controls(hostile)},
 		{"controls-rest", templates.Controls(templates.StudyHead{Name: "lr", URL: "/studies/lr", State: "at rest", Why: "No process runs it now."})},
+		{"devices-none", templates.DevicesPanel(templates.Devices{})},
+		{"devices", templates.DevicesPanel(templates.Devices{
+			Telling: true, Note: "GPU path: not yet measured on hardware", Rows: []templates.DeviceRow{
+				{
+					ID: "cuda:0", Kind: `<b>"x"</b>, tf32`, Slots: "3 of 8", Rate: templates.Value{Text: "41 210", Title: "41210.4"},
+					Utilisation: templates.Value{Text: "97 %"}, Memory: templates.Bytes(41_200_000_000),
+					Power: templates.Value{Text: "312 W"}, Temperature: templates.Value{Text: "58 °C"},
+				},
+				{
+					ID: "cpu:0", Kind: "AVX2", Slots: "0 of 1", Rate: templates.Missing,
+					Utilisation: templates.Missing, Memory: templates.Missing, Power: templates.Missing, Temperature: templates.Missing,
+				},
+			},
+		})},
+		{"devices-silent", templates.DevicesPanel(templates.Devices{Rows: []templates.DeviceRow{{ID: "cpu:0", Kind: "AVX2", Slots: "1 of 1", Rate: templates.Value{Text: "812"}}}})},
 		{"state", templates.StudyState(hostile)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

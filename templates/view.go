@@ -72,6 +72,7 @@ type StudyRow struct {
 type LeaderboardPage struct {
 	Shell   Shell
 	Summary Summary
+	Devices *Devices // nil where no study is trained in this process
 	Chips   Chips
 	Columns []Column
 	Rows    []Row
@@ -107,6 +108,22 @@ type Summary struct {
 	CurveNote    string // over how many trials it runs
 	Dots         string // path of all trials
 	First, Last  string // best value at both ends of the curve
+}
+
+// Devices is the panel of what trains a study now.
+type Devices struct {
+	Rows    []DeviceRow
+	Telling bool   // a GPU says what it does
+	Note    string // what readers must know of the GPUs among them
+}
+
+// DeviceRow is one device that trains.
+type DeviceRow struct {
+	ID, Kind string
+	Slots    string // "3 of 8"
+	Rate     Value
+
+	Utilisation, Memory, Power, Temperature Value // of a GPU that tells
 }
 
 // Chips are the filters by state.
@@ -351,6 +368,7 @@ type Attempt struct {
 	Device    string
 	Kind      string // what the device is and how it computes; empty where it was not noted
 	Because   string // why it ran there, where others lack what it needs
+	Note      string // what readers must know of the device
 	Start     Value
 	Duration  Value
 	Resumed   string

@@ -13,7 +13,7 @@ import (
 // gaugeEvery is how often GPUs are asked what they do: a question takes milliseconds.
 const gaugeEvery = 2 * time.Second
 
-// gauge says in a few words what GPUs do now. It may be asked by several goroutines at once.
+// gauge says what GPUs do now, in figures and in a few words. It may be asked by several goroutines at once.
 type gauge struct {
 	gpus      []device.Info
 	telemetry device.Telemetry
@@ -21,26 +21,46 @@ type gauge struct {
 
 	mu   sync.Mutex
 	read time.Time
-	text string
+	last map[string]device.Reading
 }
 
-// String is "  cuda:0 97 % 41.2 GB 312 W 58 °C" for each GPU that says something, else empty.
-func (g *gauge) String() string {
+// readings are the GPUs that say something, by ID. They are of now, or of a moment ago.
+func (g *gauge) readings() map[string]device.Reading {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
 	if !g.read.IsZero() && now.Sub(g.read) < gaugeEvery {
-		return g.text
+		return g.last
 	}
-	g.read = now
-	var parts []string
+	g.read, g.last = now, map[string]device.Reading{} // another map: callers may still read that of before
 	for _, info := range g.gpus {
 		if r, ok := g.telemetry.Read(info); ok {
+			g.last[info.ID] = r
+		}
+	}
+	return g.last
+}
+
+// memory is all that a GPU has, in bytes; 0 for none of these.
+func (g *gauge) memory(id string) int64 {
+	for _, info := range g.gpus {
+		if info.ID == id {
+			return info.Memory
+		}
+	}
+	return 0
+}
+
+// String is "  cuda:0 97 % 41.2 GB 312 W 58 °C" for each GPU that says something, else empty.
+func (g *gauge) String() string {
+	readings := g.readings()
+	var parts []string
+	for _, info := range g.gpus {
+		if r, ok := readings[info.ID]; ok {
 			parts = append(parts, "  "+info.ID+reading(r))
 		}
 	}
-	g.text = strings.Join(parts, "")
-	return g.text
+	return strings.Join(parts, "")
 }
 
 // reading lists the figures that are known.

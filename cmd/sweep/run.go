@@ -99,8 +99,11 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	web, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWeb()
 	var g errgroup.Group
+	var shown panel
 	if f.web != "" {
-		srv, err := server.New(a.serving(f.web, "--web=", db))
+		cfg := a.serving(f.web, "--web=", db)
+		cfg.Devices = shown.devices
+		srv, err := server.New(cfg)
 		if err != nil {
 			return err
 		}
@@ -120,14 +123,20 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 		return err
 	}
 	defer crew.close()
+	var gpus *gauge
 	if len(crew.gpus) > 0 {
 		t := device.OpenTelemetry()
 		defer t.Close() //nolint:errcheck // nothing is lost with it
-		display.devices = (&gauge{gpus: crew.gpus, telemetry: t, now: a.now}).String
+		gpus = &gauge{gpus: crew.gpus, telemetry: t, now: a.now}
+		display.devices = gpus.String
 	}
+	work := newRoster(pool.Work, a.now)
+	pool.Work = work
+	shown.show(s.ID, watch(crew.members(), work, func() []study.Trial { return runner.Progress().Running }, gpus))
 
 	beside := a.beginBaselines(ctx, db, s, source)
 	err = display.during(ctx, runner, func() error { return pool.Run(ctx) })
+	shown.hide()
 	beside.finish(ctx, err == nil && runner.Progress().Wish != study.Stop)
 	// Whoever comes next may run on this database, or delete the study, while the pages stay.
 	if lerr := lock.Release(); err == nil {

@@ -59,7 +59,14 @@ function replacePart(html) {
   for (const fresh of [...parse(html).children]) {
     const old = document.getElementById(fresh.id);
     if (!old || old.contains(document.activeElement) && old.dataset.hold !== undefined) continue;
+    // Who has scrolled a table sideways, or stands in it, stays there.
+    const was = old.querySelector(".table"), table = fresh.querySelector(".table");
+    const left = was?.scrollLeft, top = was?.scrollTop, here = was && was === document.activeElement;
     old.replaceWith(fresh);
+    if (was && table) {
+      table.scrollTo(left, top);
+      if (here) table.focus({ preventScroll: true });
+    }
   }
 }
 

@@ -165,6 +165,7 @@ func TestPagesInBrowser(t *testing.T) {
 	log := listen(t, ctx)
 	f := fixture(t)
 	base := strings.TrimSuffix(serve(t, server.Config{Store: f}).URL(), "/")
+	training := strings.TrimSuffix(serve(t, server.Config{Store: f, Devices: twoGPUs}).URL(), "/")
 	empty := strings.TrimSuffix(serve(t, server.Config{Store: newFake()}).URL(), "/")
 	dir := shots(t)
 	best := f.studies[0].Best.Number
@@ -175,6 +176,7 @@ func TestPagesInBrowser(t *testing.T) {
 		{"empty", empty + "/", ""},
 		{"studies", base + "/", ""},
 		{"leaderboard", base + "/studies/lr", ""},
+		{"leaderboard-devices", training + "/studies/lr", ""},
 		{"leaderboard-filtered", base + "/studies/lr?sort=param:lr&desc=1&state=running", ""},
 		{"leaderboard-no-trial", base + "/studies/new", ""},
 		{"leaderboard-no-match", base + "/studies/new?state=failed", ""},

@@ -48,7 +48,7 @@ func (s *Server) leaderboard(w http.ResponseWriter, r *http.Request) error {
 	layout := newLayout(sum)
 	base := studyURL(sum.Name)
 	p := templates.LeaderboardPage{
-		Shell: s.shell(sum, "", "trials"), Summary: strip, Chips: chips(sum, q), Columns: columns(layout, sum, q),
+		Shell: s.shell(sum, "", "trials"), Summary: strip, Devices: s.devices(sum), Chips: chips(sum, q), Columns: columns(layout, sum, q),
 		Compare: base + "/compare", Reload: address(base, q), Total: total(sum), Command: s.commandLine("sweep run " + quote(sum.Name) + ".yaml"),
 		CSV: address(base+"/trials.csv", study.Query{Sort: q.Sort, Desc: q.Desc, States: q.States}), Clear: address(base, study.Query{Sort: q.Sort, Desc: q.Desc}),
 	}

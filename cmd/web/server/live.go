@@ -29,10 +29,19 @@ type news struct {
 	mu    sync.Mutex
 	seats map[chan struct{}]bool
 	asked chan struct{}
+	// patience is how many quiet ticks count as news.
+	patience int
 }
 
+// Quiet ticks after which pages are looked at again: a process that died leaves no event, and a device that does
+// something else neither.
+const (
+	deathTicks  = 10
+	deviceTicks = 2
+)
+
 func newNews(store Store, tick time.Duration) *news {
-	return &news{store: store, tick: tick, seats: make(map[chan struct{}]bool), asked: make(chan struct{}, 1)}
+	return &news{store: store, tick: tick, seats: make(map[chan struct{}]bool), asked: make(chan struct{}, 1), patience: deathTicks}
 }
 
 // run watches until ctx ends.
@@ -54,8 +63,7 @@ func (n *news) run(ctx context.Context) {
 		if err != nil { // the next tick asks again
 			continue
 		}
-		// Every tenth quiet tick counts as news: a process that died leaves no event.
-		if quiet++; seq != last || quiet >= 10 {
+		if quiet++; seq != last || quiet >= n.patience {
 			last, quiet = seq, 0
 			n.wake()
 		}
@@ -128,7 +136,7 @@ type stream struct {
 
 // live is the event stream of a leaderboard: `rows` replace rows of the trials on the page, or follow them where the page
 // shows all trials, `part` replaces the summary,
-// the chips, the state and the controls, `news` and `stale` say that reloading shows more, `end` that nothing more will
+// the devices, the chips, the state and the controls, `news` and `stale` say that reloading shows more, `end` that nothing more will
 // come. At most one round a tick.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 	sum, err := s.summary(r)
@@ -320,6 +328,9 @@ func (st *stream) parts(ctx context.Context) error {
 	parts := map[string]templ.Component{
 		"summary": templates.SummaryStrip(strip), "chips": templates.StateChips(chips(st.sum, st.list)),
 		"state": templates.StudyState(h), "controls": templates.Controls(h),
+	}
+	if d := st.s.devices(st.sum); d != nil {
+		parts["devices"] = templates.DevicesPanel(*d)
 	}
 	if st.whole && total(st.sum) == len(st.watched) {
 		parts["shown"] = templates.Shown(templates.Plural(total(st.sum), "trial"))

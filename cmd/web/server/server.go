@@ -41,6 +41,9 @@ type Config struct {
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // of failures inside; nil: none
 	Tick     time.Duration    // how often live pages look for news; 0: a second
+	// Devices, where set, is what trains a study in this process at the moment, nothing where none does. It may be asked
+	// by several goroutines at once, and often.
+	Devices func(studyID int64) []Device
 }
 
 // minToken is the least length of a token: 16 random letters hold about 90 bits.
@@ -109,6 +112,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("listen on %s: %w; choose another address with %s", cfg.Addr, err, strings.TrimRight(cfg.Flag, " ="))
 	}
 	s.news = newNews(cfg.Store, cfg.Tick)
+	if cfg.Devices != nil {
+		s.news.patience = deviceTicks
+	}
 	s.curves = newHistories(cfg.Store, cfg.Now)
 	s.http = &http.Server{
 		Handler:           s.Handler(),

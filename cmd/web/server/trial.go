@@ -263,6 +263,9 @@ func attempt(a study.Attempt, now time.Time) templates.Attempt {
 		end = now
 	}
 	v.Duration = templates.Duration(end.Sub(a.Start))
+	if isGPU(a.Device) {
+		v.Note = unmeasured
+	}
 	if a.ResumedFrom > 0 {
 		v.Resumed = fmt.Sprintf("attempt %d, epoch %d", a.ResumedFrom, a.ResumedStep)
 	}

@@ -31,8 +31,12 @@ type machine struct {
 	status device.Status
 }
 
-// here is this machine.
-func here() machine {
+// here is this machine, for what [spec.Devices] gives. A driver takes a second and may be broken: where cores alone are
+// named it is not asked.
+func here(names []string) machine {
+	if len(names) > 0 && !slices.ContainsFunc(names, func(s string) bool { return s != "cpu" && !strings.HasPrefix(s, "cpu:") }) {
+		return machine{cores: runtime.GOMAXPROCS(0)}
+	}
 	return machine{gpus: device.GPUs(), cores: runtime.GOMAXPROCS(0), status: device.CUDA()}
 }
 

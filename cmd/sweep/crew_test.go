@@ -58,3 +58,20 @@ func TestCrewShares(t *testing.T) {
 		}
 	}
 }
+
+// Where cores alone are named no driver is asked what it has.
+func TestCoresNeedNoDriver(t *testing.T) {
+	for names, asked := range map[string]bool{"cpu": false, "cpu:0,cpu:1": false, "cpu:0,cuda": true, "cuda:0": true} {
+		list, err := spec.Devices(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := device.Status{}
+		if asked {
+			want = device.CUDA()
+		}
+		if m := here(list); m.status != want || m.cores < 1 {
+			t.Errorf("--devices %s: asked %v, %+v", names, asked, m)
+		}
+	}
+}

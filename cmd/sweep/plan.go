@@ -98,7 +98,7 @@ func (a *app) plan(ctx context.Context, s study.Spec) (planView, error) {
 
 // planDevices says which GPUs a run would use, and what it would leave to cores.
 func (a *app) planDevices(ctx context.Context, s study.Spec, p *planView) error {
-	c, err := here().choose(s.Devices)
+	c, err := here(s.Devices).choose(s.Devices)
 	if err != nil {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("devices: %v", err))
 	}

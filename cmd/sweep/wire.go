@@ -74,7 +74,7 @@ func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
 
 // where chooses the devices of a sweep. One that is for GPUs alone must need nothing that they lack.
 func (a *app) where(ctx context.Context, file string, s study.Spec, f runFlags) (choice, error) {
-	c, err := here().choose(s.Devices)
+	c, err := here(s.Devices).choose(s.Devices)
 	switch {
 	case err != nil && f.devices != "":
 		return c, usagef("--devices %s: %w", f.devices, err)

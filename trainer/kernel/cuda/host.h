@@ -1,5 +1,5 @@
 // The host compiler's side of sweep.cuh: the kernels as functions that the driver stand-in for tests runs, a thread of a
-// block being a fiber and blocks running one after another.
+// block being a fiber and blocks running on all cores.
 #pragma once
 #include <math.h>
 #include <stdint.h>

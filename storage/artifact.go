@@ -272,12 +272,13 @@ func dropArtifacts(ctx context.Context, tx *sql.Tx, where string, args ...any) (
 	return digests, err
 }
 
-// removeUnused removes those of the files that no row names any more. One that cannot be removed does not keep the others.
+// removeUnused removes those of the files that no row names any more. One that cannot be removed does not keep the others. It
+// has a transaction of its own: in a group it would take a row for gone that comes back where the group fails.
 func (db *DB) removeUnused(ctx context.Context, digests []string) error {
 	if len(digests) == 0 {
 		return nil
 	}
-	return db.update(ctx, func(tx *sql.Tx) error {
+	return db.transact(ctx, false, func(tx *sql.Tx) error {
 		var errs []error
 		for _, d := range digests {
 			var n int

@@ -94,6 +94,7 @@ def main():
     context, task = common.set_precision(a.precision), common.Task(a)
     if len({(t["batch"], t["latent"], t["loss"]) for t in task.trials}) > 1 or task.trials[0]["loss"] != "mse":
         raise SystemExit("the trials differ in more than their learning rate: they cannot be one stack")
+    torch.backends.cudnn.benchmark = True  # shapes stay: the fastest of cuDNN's algorithms is worth its search
     make, name = WAYS[a.way]
     count = min(a.at_once, len(task.trials))
     common.synchronise(task.device)

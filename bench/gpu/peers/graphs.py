@@ -53,9 +53,18 @@ def shape(trial):
     return trial["batch"], trial["latent"], trial["loss"], trial["ssim_weight"] if trial["loss"] == "mse+ssim" else 0
 
 
-def on_streams(task, a, context):
-    """Trains all, `streams` trials at a time, and returns the results."""
-    left, results, free, busy, compiled = list(task.trials), [], [], [], {}
+def stations(task, a, context, compiled):
+    """Those that a worker which stays begins with: captured for the first trials."""
+    made = []
+    for trial in task.trials[: a.streams]:
+        made.append(Single(task, trial, context, a, compiled))
+        made[-1].shape = shape(trial)
+    return made
+
+
+def on_streams(task, a, context, compiled, free):
+    """Trains all, `streams` trials at a time, and returns the results. It begins with the stations `free`."""
+    left, results, busy = list(task.trials), [], []
     began = time.perf_counter()
     while left or busy:
         while left and len(busy) < a.streams and time.perf_counter() - began <= a.seconds:
@@ -84,9 +93,9 @@ def on_streams(task, a, context):
     return sorted(results, key=lambda r: r["id"])
 
 
-def reduce_overhead(task, a, context):
+def reduce_overhead(task, a, context, compiled):
     """torch.compile(mode="reduce-overhead") and the fused optimiser: as its manual has it."""
-    results, began, compiled = [], time.perf_counter(), {}
+    results, began = [], time.perf_counter()
     for trial in task.trials:
         if results and time.perf_counter() - began > a.seconds:
             break
@@ -98,7 +107,8 @@ def reduce_overhead(task, a, context):
                 return loss(net(x).float(), x)
 
             mode = {"mode": "reduce-overhead"} if task.device.type == "cuda" else {}
-            compiled = {shape(trial): (net, torch.compile(compute, **mode))}
+            compiled.clear()
+            compiled[shape(trial)] = net, torch.compile(compute, **mode)
         net, compute = compiled[shape(trial)]
         with torch.no_grad():
             for p, q in zip(net.parameters(), common.network(trial, task.device).parameters()):
@@ -136,21 +146,24 @@ def main():
         common.need(torch, "compile", "torch.compile")
     context, task = common.set_precision(a.precision), common.Task(a)
     if a.reduce_overhead:
-        way, train = "torch.compile, reduce-overhead", reduce_overhead
+        way = "torch.compile, reduce-overhead"
     else:
         way = f"CUDA graphs, {a.streams} streams" + (", inductor" if a.inductor else "") + (", channels_last" if a.channels_last else "")
-        train = on_streams
-    # Compiling is no part of the time, as a worker that stays has done it: a short run before, of the same process.
+    # Capturing and compiling for the first trials is no part of the time, as a worker that stays has done it.
+    torch.backends.cudnn.benchmark = True  # shapes stay: the fastest of cuDNN's algorithms is worth its search
+    compiled, free = {}, []
     common.synchronise(task.device)
     began = time.perf_counter()
-    if a.inductor or a.reduce_overhead:
+    if a.reduce_overhead:
         short = copy.copy(task)
         short.trials, short.epochs = task.trials[:1], 1
-        train(short, a, context)
-        common.synchronise(task.device)
+        reduce_overhead(short, a, context, compiled)
+    else:
+        free = stations(task, a, context, compiled)
+    common.synchronise(task.device)
     prepared = time.perf_counter() - began
     began = time.perf_counter()
-    results = train(task, a, context)
+    results = reduce_overhead(task, a, context, compiled) if a.reduce_overhead else on_streams(task, a, context, compiled, free)
     common.synchronise(task.device)
     common.write(a, task, way, results, time.perf_counter() - began, prepare_seconds=prepared, start_seconds=began - common.BEGUN)
 

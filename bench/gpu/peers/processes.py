@@ -10,6 +10,7 @@ import os
 import pathlib
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,8 +30,10 @@ class Service:
             subprocess.run(["nvidia-cuda-mps-control", "-d"], env=self.env, check=True, timeout=20, capture_output=True)
             probe = "import torch; torch.ones(1, device='cuda').add_(1).cpu()"
             subprocess.run([sys.executable, "-c", probe], env=self.env, check=True, timeout=60, capture_output=True)
-        except (OSError, subprocess.SubprocessError) as e:
+        except BaseException as e:
             self.close()
+            if not isinstance(e, (OSError, subprocess.SubprocessError)):
+                raise
             said = getattr(e, "stderr", None) or b""
             raise RuntimeError(f"{e} {said.decode(errors='replace')[-300:]}".strip()) from e
 
@@ -121,6 +124,8 @@ def main():
     device, a.device = a.device, "cpu"
     task = common.Task(a)
     a.device = device
+    # Who is ended ends the service too: it would stay, in a session of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     service = None
     if a.mps:
         try:

@@ -26,7 +26,7 @@ class Station:
         self.per_epoch = task.steps(batch)
         self.rates = torch.zeros((task.epochs * self.per_epoch, count), device=device)
         self.rate = torch.zeros(count if stacked else (), device=device)
-        self.order = torch.zeros((count, n), dtype=torch.int64, device=device)
+        self.order = torch.zeros((count, task.epochs * n), dtype=torch.int64, device=device)  # of all epochs
         self.at = torch.zeros(1, dtype=torch.int64, device=device)  # step of the trial
         self.place = torch.zeros(1, dtype=torch.int64, device=device)  # first image of the batch, in the order
         self.epoch = torch.zeros(1, dtype=torch.int64, device=device)
@@ -69,6 +69,8 @@ class Station:
         if not self.graphs:
             self.programs = bodies
             return
+        # What has been made so far was put into another stream, for which streams do not wait by themselves.
+        self.stream.wait_stream(torch.cuda.current_stream(self.task.device))
         with torch.cuda.stream(self.stream):
             for body in bodies.values():
                 for _ in range(3):  # what is chosen or allocated at first use is so before the capture
@@ -105,6 +107,8 @@ class Station:
             self.rewind()
             table = [[common.rate(t, s + 1, self.per_epoch) for t in trials] for s in range(len(self.rates))]
             self.rates.copy_(torch.tensor(table))
+            orders = [torch.cat([common.order(t, e, len(self.task.train)) for e in range(self.task.epochs)]) for t in trials]
+            self.order.copy_(torch.stack(orders))
         self.trials = trials
 
     def on_stream(self):
@@ -112,11 +116,7 @@ class Station:
 
     def run(self):
         """A generator that puts one step after the other into the stream and yields after each."""
-        for epoch in range(self.task.epochs):
-            orders = torch.stack([common.order(t, epoch, len(self.task.train)) for t in self.trials])
-            with self.on_stream():
-                self.order.copy_(orders)
-                self.place.zero_()
+        for _ in range(self.task.epochs):
             for step in range(self.per_epoch):
                 short = step == self.per_epoch - 1 and len(self.rest)
                 self.replay("rest" if short else "step")

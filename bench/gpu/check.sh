@@ -1,15 +1,19 @@
 #!/bin/sh
 # One stage of the check of a GPU: sh check.sh 1, then 2, 3, 4; sh check.sh report prints all figures. gpu.md says more.
-# What is found goes to $OUT, or to gpu-check-out here. A stage that is run again goes on with what is left.
+# What is found stays in gpu-check-out here; where $OUT names a folder, an archive of it goes there too. A stage that is run again goes on with what is left.
 set -eu
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
 case ${1:-} in
 1 | 2 | 3 | 4)
   stage=$1
   shift
-  exec "$here/bin/gpu" check -stage "$stage" "$@"
+  cd "$here"
+  exec ./bin/gpu check -stage "$stage" "$@"
   ;;
-report) exec "$here/bin/gpu" report ;;
+report)
+  cd "$here"
+  exec ./bin/gpu report
+  ;;
 *)
   echo "usage: sh check.sh 1|2|3|4|report" >&2
   exit 2

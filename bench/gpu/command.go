@@ -97,6 +97,8 @@ func (b *bench) tests(ctx context.Context, log, program, pattern string, under .
 	good, bad, skipped := strings.Count(text, "--- PASS"), strings.Count(text, "--- FAIL"), strings.Count(text, "--- SKIP")
 	counts := fmt.Sprintf("%d passed, %d failed, %d skipped", good, bad, skipped)
 	switch {
+	case err != nil && len(under) > 0 && strings.Contains(text, "Device not supported"):
+		return "", fmt.Errorf("%w: %s says that it does not support this device", errLeftOut, filepath.Base(under[0]))
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", counts, err)
 	case good == 0 && skipped > 0:

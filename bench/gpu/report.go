@@ -1,13 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,7 +35,7 @@ func (c ceilings) arithmetic(precision string) float64 {
 }
 
 func reportVerb(f *flag.FlagSet, args []string, out io.Writer) error {
-	dir := f.String("out", cmp(os.Getenv("OUT"), "gpu-check-out"), "folder of what was found")
+	dir := f.String("out", outFolder, "folder of what was found")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -61,6 +61,7 @@ func reportVerb(f *flag.FlagSet, args []string, out io.Writer) error {
 		}
 		results = append(results, r)
 	}
+	var text bytes.Buffer
 	for _, name := range []string{"A", "B", "sweep"} {
 		t := task{}
 		if name != "sweep" {
@@ -68,11 +69,14 @@ func reportVerb(f *flag.FlagSet, args []string, out io.Writer) error {
 				return err
 			}
 		}
-		if err := reportTask(out, name, t, c, results); err != nil {
+		if err := reportTask(&text, name, t, c, results); err != nil {
 			return err
 		}
 	}
-	return nil
+	if _, err := out.Write(text.Bytes()); err != nil {
+		return err
+	}
+	return (&bench{out: *dir}).keep("report.txt", text.Bytes())
 }
 
 // reportTask prints all results of a task, the fastest first, and how ours stand to the peers'.
@@ -148,10 +152,19 @@ func verdicts(list []result) []string {
 	if usual != nil {
 		lines = append(lines, fmt.Sprintf("%s, %s, is %.1f times as fast as a process for each trial, the usual practice (target: 50; of that %d trials were measured)",
 			best.Way, best.Precision, best.trialsPerHour()/usual.trialsPerHour(), len(usual.Trials)))
+		if training := usual.training(); training > 0 {
+			lines = append(lines, fmt.Sprintf("the same without what each process takes to start: %.1f times",
+				best.trialsPerHour()/(float64(len(usual.Trials))/training*3600)))
+		}
 	}
 	if peer != nil {
 		lines = append(lines, fmt.Sprintf("%s, %s, is %.2f times as fast as the best of the others: %s, %s (target: 2)",
 			best.Way, best.Precision, best.trialsPerHour()/peer.trialsPerHour(), peer.Way, peer.Precision))
+	}
+	for _, precision := range precisions {
+		if line, ok := alike(list, precision); ok {
+			lines = append(lines, line)
+		}
 	}
 	for i := range list {
 		if r := &list[i]; ours(*r) && r.Trials[0].ValMSE > 0 {
@@ -165,6 +178,25 @@ func verdicts(list []result) []string {
 		}
 	}
 	return lines
+}
+
+// alike compares our best with the best of the others that compute in the same precision; the fastest come first.
+func alike(list []result, precision string) (string, bool) {
+	var our, peer *result
+	for i := range list {
+		r := &list[i]
+		switch {
+		case r.Precision != precision:
+		case ours(*r) && our == nil:
+			our = r
+		case !ours(*r) && peer == nil:
+			peer = r
+		}
+	}
+	if our == nil || peer == nil {
+		return "", false
+	}
+	return fmt.Sprintf("both in %s: %.2f times as fast as %s", precision, our.trialsPerHour()/peer.trialsPerHour(), peer.Way), true
 }
 
 // noise compares the validation errors of the trials that both trained: the mean difference over its standard error. All

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,8 +43,8 @@ func TestEffort(t *testing.T) {
 }
 
 func TestNoise(t *testing.T) {
-	a := result{Way: "sweep", Precision: "tf32", Trials: []score{{0, 1.01}, {1, 2.03}, {2, 3.01}, {3, 4.03}, {9, 5}}}
-	b := result{Way: "peer", Precision: "tf32", Trials: []score{{0, 1}, {1, 2}, {2, 3}, {3, 4}}}
+	a := result{Way: "sweep", Precision: "tf32", Trials: []score{{ID: 0, ValMSE: 1.01}, {ID: 1, ValMSE: 2.03}, {ID: 2, ValMSE: 3.01}, {ID: 3, ValMSE: 4.03}, {ID: 9, ValMSE: 5}}}
+	b := result{Way: "peer", Precision: "tf32", Trials: []score{{ID: 0, ValMSE: 1}, {ID: 1, ValMSE: 2}, {ID: 2, ValMSE: 3}, {ID: 3, ValMSE: 4}}}
 	line, ok := noise(a, b)
 	// Differences of 0.01, 0.03, 0.01, 0.03: mean 0.02, deviation 0.01155, of 2.5 on average.
 	if !ok || !strings.Contains(line, "of 4 trials") || !strings.Contains(line, "+0.80 %") || !strings.Contains(line, "3.5 standard errors") {
@@ -69,7 +70,7 @@ func TestReport(t *testing.T) {
 	}
 	trials := func(n int, mse float64) (list []score) {
 		for i := range n {
-			list = append(list, score{i, mse})
+			list = append(list, score{ID: i, ValMSE: mse, Seconds: 10})
 		}
 		return list
 	}
@@ -87,14 +88,26 @@ func TestReport(t *testing.T) {
 		put("results/"+name+".json", r)
 	}
 	var out bytes.Buffer
+	handed := t.TempDir()
+	t.Setenv("OUT", handed)
 	if err := run(t.Context(), []string{"report", "-out", dir}, &out); err != nil {
 		t.Fatal(err)
 	}
 	// 64 trials in 16 s are 14,400 an hour, 60 times 4 in a minute and 2.5 times 64 in 40 s.
-	for _, want := range []string{"14400", "400000", "0.250", "is 60.0 times", "is 2.50 times as fast as the best of the others: CUDA graphs", "0.010000"} {
+	for _, want := range []string{"14400", "400000", "0.250", "is 60.0 times", "to start: 40.0 times", "both in tf32: 2.50 times as fast as CUDA graphs", "is 2.50 times as fast as the best of the others: CUDA graphs", "0.010000"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "report.txt")); err != nil || string(text) != out.String() {
+		t.Errorf("kept %q, %v", text, err)
+	}
+	list, err := exec.Command("tar", "tzf", filepath.Join(handed, "gpu-check-out.tar.gz")).CombinedOutput()
+	if err != nil || !strings.Contains(string(list), "gpu-check-out/results/ours.json") || !strings.Contains(string(list), "gpu-check-out/report.txt") {
+		t.Errorf("the archive in $OUT holds %s, %v", list, err)
+	}
+	if files, err := os.ReadDir(handed); err != nil || len(files) != 1 {
+		t.Errorf("%v in $OUT, %v", files, err)
 	}
 	if first := strings.Split(out.String(), "\n")[1]; !strings.Contains(first, "sweep, 64") {
 		t.Errorf("the fastest does not come first: %s", first)

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -65,7 +69,7 @@ func (b *bench) images() string { return b.path("bin", "images") }
 // check runs a stage. It fails where an item did, but not where one was left out.
 func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) error {
 	stage := f.Int("stage", 0, "1: driver and kernels; 2: sanitizer and bits; 3: our training; 4: the peers'")
-	dir := f.String("out", cmp(os.Getenv("OUT"), "gpu-check-out"), "folder for what is found")
+	dir := f.String("out", outFolder, "folder for what is found; with $OUT set, an archive of it goes there")
 	dev := f.String("device", "cuda:0", "the GPU")
 	tiny := f.Bool("tiny", os.Getenv("GPU_CHECK_TINY") == "1", "try the stages themselves, at small sizes, with peers on the CPU")
 	again := f.Bool("again", false, "do also what has been done")
@@ -119,14 +123,69 @@ func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) e
 		}
 		list = append(list, r)
 	}
-	return tableOf(out, *stage, list)
+	var table bytes.Buffer
+	err = tableOf(&table, *stage, list)
+	if _, werr := out.Write(table.Bytes()); werr != nil {
+		return werr
+	}
+	return errors.Join(err, b.keep(fmt.Sprintf("stage-%d.txt", *stage), table.Bytes()))
 }
 
-func cmp(a, b string) string {
-	if a != "" {
-		return a
+// outFolder is where what is found stays, for the stages that follow.
+const outFolder = "gpu-check-out"
+
+// keep writes a table beside what was found; where $OUT names another folder, one archive of all of it goes there, for a
+// machine that hands back few files and forgets the rest.
+func (b *bench) keep(name string, table []byte) error {
+	if err := os.WriteFile(filepath.Join(b.out, name), table, 0o644); err != nil {
+		return err
 	}
-	return b
+	to := os.Getenv("OUT")
+	if to == "" {
+		return nil
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	return pack(filepath.Join(to, outFolder+".tar.gz"), b.out)
+}
+
+// pack archives what a folder holds, but for what compilers keep for themselves, under the name of outFolder.
+func pack(file, folder string) (err error) {
+	w, err := os.Create(file + ".part")
+	if err != nil {
+		return err
+	}
+	z := gzip.NewWriter(w)
+	a := tar.NewWriter(z)
+	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && e.Name() == "inductor":
+			return filepath.SkipDir
+		case !e.Type().IsRegular() || strings.HasPrefix(e.Name(), filepath.Base(file)):
+			return nil
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		h := &tar.Header{Name: filepath.ToSlash(filepath.Join(outFolder, name)), Mode: 0o644, Size: int64(len(text))}
+		if err := a.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err = a.Write(text)
+		return err
+	})
+	if err := errors.Join(err, a.Close(), z.Close(), w.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file+".part", file)
 }
 
 // do runs an item, unless an earlier run of the stage has, and keeps what it found.
@@ -152,7 +211,7 @@ func (b *bench) do(ctx context.Context, stage int, it item, again bool) (finding
 	ictx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	begin := time.Now()
-	detail, err := it.run(ictx)
+	detail, err := within(ictx, grace, it.run)
 	r.Seconds = time.Since(begin).Seconds()
 	r.State, r.Detail = passed, detail
 	switch {
@@ -165,6 +224,33 @@ func (b *bench) do(ctx context.Context, stage int, it item, again bool) (finding
 		r.State, r.Detail = failed, err.Error()
 	}
 	return r, writeJSON(file, r)
+}
+
+// grace is what an item gets to end by itself when its time is over: a program that it runs is ended, and what it said kept.
+const grace = 8 * time.Second
+
+// within runs an item and waits no longer than its time and then `wait`: a call into a driver cannot be ended, only left behind.
+func within(ctx context.Context, wait time.Duration, run func(context.Context) (string, error)) (string, error) {
+	type end struct {
+		detail string
+		err    error
+	}
+	done := make(chan end, 1)
+	go func() {
+		detail, err := run(ctx)
+		done <- end{detail, err}
+	}()
+	select {
+	case e := <-done:
+		return e.detail, e.err
+	case <-ctx.Done():
+	}
+	select {
+	case e := <-done:
+		return e.detail, e.err
+	case <-time.After(wait):
+		return "", ctx.Err()
+	}
 }
 
 // fileName is a name as part of a file's name.

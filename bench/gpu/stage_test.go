@@ -55,6 +55,13 @@ func TestItems(t *testing.T) {
 	if r := do(long, false); r.State != leftOut || !strings.Contains(r.Detail, "did not end") {
 		t.Errorf("%+v", r)
 	}
+	deaf := make(chan struct{})
+	defer close(deaf)
+	short, stop := context.WithTimeout(t.Context(), time.Millisecond)
+	defer stop()
+	if _, err := within(short, time.Millisecond, func(context.Context) (string, error) { <-deaf; return "", nil }); err == nil {
+		t.Error("what cannot be ended is taken as ended")
+	}
 	late := item{name: "late", least: time.Hour, run: good.run}
 	if r := do(late, false); r.State != leftOut || !strings.Contains(r.Detail, "again") || runs != 4 {
 		t.Errorf("%+v after %d runs", r, runs)

@@ -41,6 +41,17 @@ type result struct {
 type score struct {
 	ID     int     `json:"id"`
 	ValMSE float64 `json:"val_mse"`
+	// Seconds are those of its training, where a trial has the device to itself or a process of its own.
+	Seconds float64 `json:"seconds,omitempty"`
+}
+
+// training is how long its trials were trained, one after the other; 0 where that was not noted.
+func (r result) training() float64 {
+	seconds := 0.0
+	for _, s := range r.Trials {
+		seconds += s.Seconds
+	}
+	return seconds
 }
 
 func (r result) trialsPerHour() float64 { return float64(len(r.Trials)) / r.Seconds * 3600 }

@@ -126,6 +126,15 @@ func (e *Engine) told(err error) error {
 	return err
 }
 
+// stopped makes any error of what is sent to the device a loss of it: trials have moved on by then in the host's accounts, so
+// that none of them can go on here, but all can from their checkpoints.
+func (e *Engine) stopped(err error) error {
+	if err = e.told(err); errors.Is(err, trainer.ErrDevice) {
+		return err
+	}
+	return e.told(fmt.Errorf("%w: %w", device.ErrLost, err))
+}
+
 // lost is the error of a device that is gone.
 func (e *Engine) lost() error {
 	e.mu.Lock()
@@ -302,7 +311,7 @@ func (e *Engine) Advance(ctx context.Context, n int) ([]trainer.Report, error) {
 	for _, b := range e.stacks() {
 		sent, err := b.send(n)
 		if err != nil {
-			return nil, fmt.Errorf("advance: %w", e.told(err))
+			return nil, fmt.Errorf("advance: %w", e.stopped(err))
 		}
 		room = room || sent && b.hungry()
 	}
@@ -325,7 +334,7 @@ func (e *Engine) Advance(ctx context.Context, n int) ([]trainer.Report, error) {
 		}
 		e.flying--
 		if f.err != nil {
-			return reports, fmt.Errorf("advance: %w", e.told(f.err))
+			return reports, fmt.Errorf("advance: %w", e.stopped(f.err))
 		}
 		reports = append(reports, e.took(f)...)
 	}

@@ -78,7 +78,7 @@ template <int THREADS> struct Spread {
 // first_weights is conv+pool.grad's part of one tile by the weights: each thread has the nine taps of a channel by eight output
 // channels, and of every strip a run of pixels. In the end the runs' sums are added in order.
 template <int C> __device__ INLINE void first_weights(const Task *t) {
-  const int THREADS = 2 * C * GROUPS, HALF = C * PLANE + 3 & ~3, BUFFER = HALF + GROUPS * RUN_ROW;
+  const int THREADS = 2 * C * GROUPS, HALF = (C * PLANE + 3) & ~3, BUFFER = HALF + GROUPS * RUN_ROW;
   SHARED(Quad, quads, 2 * BUFFER / 4);
   float *shared = (float *)quads;
   if (no_tile(t)) return;

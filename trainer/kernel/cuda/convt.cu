@@ -88,7 +88,7 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_weights(cons
 }
 
 #define THIN_KERNELS(co)                          \
-  KERNEL(convt_thin##co, THIN) {                  \
+  KERNEL_BESIDE(convt_thin##co, THIN, 3) {        \
     if (no_tile(t)) return;                       \
     SHARED(Quad, values, THIN * co);              \
     SHARED(Quad, ws, THIN_CHUNK * co);            \

@@ -79,7 +79,7 @@ __device__ INLINE void thin_values(const Task *t, Work k, const Patch &p, float 
     __syncthreads();
     if (pixel < 0) continue;
     if (ci % 4 == 0) {
-UNROLL_BY(4) for (int c = 0; c < chunk; c += 4) {
+      UNROLL_BY(4) for (int c = 0; c < chunk; c += 4) {
         Quad v = numbers(four(x + c0 + c));
         UNROLL for (int i = 0; i < 4; i++) {
           UNROLL for (int j = 0; j < CO; j++) {
@@ -190,7 +190,7 @@ __device__ inline void thin_weights(const Task *t, Work k, float *red) {
   UNROLL for (int j = 0; j < N; j++) sum[j] = 0;
   int row = group / w, col = group % w;
   const int down = GROUPS / w, right = GROUPS % w;
-UNROLL_BY(2) for (int p = group; p < pixels; p += GROUPS) {
+  UNROLL_BY(2) for (int p = group; p < pixels; p += GROUPS) {
     Quad v = zero_quad();
     if (ci % 4 == 0) {
       if (c < ci) v = numbers(four(x + (long long)p * ci));

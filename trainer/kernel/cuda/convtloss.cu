@@ -47,7 +47,7 @@ __device__ INLINE void thin_loss(const Task *t, float *values, float *ws, double
 }
 
 #define THIN_LOSS(co)                        \
-  KERNEL_BESIDE(convt_thin##co##_loss, THIN, 3) {      \
+  KERNEL_BESIDE(convt_thin##co##_loss, THIN, 2) {      \
     if (no_tile(t)) return;                  \
     SHARED(Quad, values, THIN * co);         \
     SHARED(Quad, ws, THIN_CHUNK * co);       \

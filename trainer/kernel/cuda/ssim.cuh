@@ -125,7 +125,8 @@ struct Taps {
   }
 };
 
-// compare_piece adds a piece of a channel's comparison to a thread's sums and, with GRADIENT, writes the gradient. memory is what ssim_shared of loss.go counts.
+// compare_piece adds a piece of a channel's comparison to a thread's sums and, with GRADIENT, writes the gradient. memory is what
+// ssimRoom of loss.go counts.
 template <typename L, bool GRADIENT>
 __device__ INLINE void compare_piece(const Compared &a, const Taps<L::K> &taps, float *memory, int channel, Span py, Span px, Comparison *sums) {
   const int k = taps.side();

@@ -9,7 +9,7 @@
 // the registers of a tile and of the slab on its way allow.
 struct Narrow : Tile<512, 16, 4, 8, 8> { static const int BLOCKS = 3; };  // at most 16
 struct Middle : Tile<256, 32, 8, 8, 8> { static const int BLOCKS = 3; };  // at most 32
-struct Wide : Tile<128, 64, 8, 8, 8> { static const int BLOCKS = 4; };
+struct Wide : Tile<128, 64, 8, 8, 8> { static const int BLOCKS = 3; };
 
 __device__ INLINE int blocks_of(int n, int size) { return (n + size - 1) / size; }
 

@@ -129,8 +129,12 @@ func TestCUDASweep(t *testing.T) {
 		p.equal("four at once", one, p.cudaTable("four.db", "gpu", 4))
 	})
 	t.Run("killed", func(t *testing.T) {
+		// Long enough to be broken off between a checkpoint and its end, which takes that away.
+		p.file("long.yaml", strings.NewReplacer("name: gpu", "name: long", "epochs: 3", "epochs: 40").Replace(cudaSweep))
+		p.must("run", "long.yaml", "--db", "long.db", "--devices", "cuda:0")
+		long := p.cudaTable("long.db", "long", 4)
 		run := func() *exec.Cmd {
-			c := exec.Command(p.bin, "run", "gpu.yaml", "--db", "killed.db", "--devices", "cuda:0", "--workers", "2")
+			c := exec.Command(p.bin, "run", "long.yaml", "--db", "killed.db", "--devices", "cuda:0", "--workers", "2")
 			c.Dir = p.dir
 			return c
 		}
@@ -146,8 +150,8 @@ func TestCUDASweep(t *testing.T) {
 		if out, err := run().CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		got := p.cudaTable("killed.db", "gpu", 4)
-		p.equal("killed", one, got)
+		got := p.cudaTable("killed.db", "long", 4)
+		p.equal("killed", long, got)
 		resumed := 0
 		for _, tr := range got {
 			resumed += len(tr.Attempts) - 1

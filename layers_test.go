@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"trainer/kernel":  {},
 	"trainer/device":  {"trainer/device/cudaabi"}, // with the tag gpu
 	// Lets tests make the stand-in driver fail.
-	"trainer/device/devicetest": {"trainer/device", "trainer/device/cudaabi"},
+	"trainer/device/devicetest": {"study/studytest", "trainer/device", "trainer/device/cudaabi"},
 	"trainer/device/cudaabi":    {}, // what a program needs to be built without CUDA and to start without a driver
 	// The kernels of a GPU as launches over tables; what runs them is a device.
 	"trainer/kernel/cuda": {"trainer/kernel"},

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sweep/study/studytest"
 )
 
 // place makes tiny tasks and images in a folder.
@@ -52,10 +54,7 @@ func TestTrain(t *testing.T) {
 
 // All ways in which the peers train give the same errors but for rounding, as one after the other does, on a CPU.
 func TestPeers(t *testing.T) {
-	python := os.Getenv("SWEEP_TORCH")
-	if python == "" {
-		t.Skip("SWEEP_TORCH names no python with PyTorch")
-	}
+	python := studytest.Interpreter(t, "SWEEP_TORCH", "PyTorch", "the peers are not run")
 	dir := place(t)
 	peers, err := filepath.Abs("peers")
 	if err != nil {
@@ -67,7 +66,7 @@ func TestPeers(t *testing.T) {
 		c.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "CUDA_VISIBLE_DEVICES=")
 		said, err := c.CombinedOutput()
 		if err != nil && strings.Contains(string(said), "needs PyTorch 2") {
-			t.Skip(lastLines(string(said), 1))
+			studytest.LeaveOut(t, "%s", lastLines(string(said), 1))
 		}
 		if err != nil {
 			t.Fatalf("%s %v: %v\n%s", name, args, err, said)

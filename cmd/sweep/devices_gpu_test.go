@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sweep/study/studytest"
 )
 
 // deviceList is what this file reads of `sweep devices --json`.
@@ -29,7 +31,7 @@ type deviceList struct {
 func TestCUDADevices(t *testing.T) {
 	fake := os.Getenv("SWEEP_LIBCUDA")
 	if fake == "" {
-		t.Skip("runs on the stand-in driver: make cuda-test")
+		studytest.LeaveOut(t, "runs on the stand-in driver: make cuda-test")
 	}
 	bin := buildSweep(t)
 	text := filepath.Join(t.TempDir(), "libcuda.so.1")
@@ -105,12 +107,12 @@ func TestCUDADevices(t *testing.T) {
 // The binary needs the C library alone, and no driver's function can be confused with one of its own.
 func TestCUDABinary(t *testing.T) {
 	if os.Getenv("SWEEP_LIBCUDA") == "" {
-		t.Skip("runs on the stand-in driver: make cuda-test")
+		studytest.LeaveOut(t, "runs on the stand-in driver: make cuda-test")
 	}
 	bin := buildSweep(t)
 	out, err := exec.Command("readelf", "-d", bin).Output()
 	if err != nil {
-		t.Skipf("readelf: %v", err)
+		studytest.LeaveOut(t, "what the binary needs is not read: readelf: %v", err)
 	}
 	for _, m := range regexp.MustCompile(`NEEDED.*\[(.*)\]`).FindAllSubmatch(out, -1) {
 		if name := string(m[1]); name != "libc.so.6" && name != "libdl.so.2" && name != "libpthread.so.0" {

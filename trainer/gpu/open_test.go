@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"sweep/study/studytest"
 	"sweep/trainer/device"
 	"sweep/trainer/kernel/cuda"
 )
@@ -15,7 +16,7 @@ import (
 func device0(t testing.TB) device.GPU {
 	t.Helper()
 	if s := device.CUDA(); s.Reason != "" {
-		t.Skipf("no GPU to test on: %s", s.Reason)
+		studytest.LeaveOut(t, "no GPU to test on: %s", s.Reason)
 	}
 	g, err := device.Open("cuda:0")
 	if err != nil {

@@ -6,13 +6,14 @@ import (
 	"os"
 	"testing"
 
+	"sweep/study/studytest"
 	"sweep/trainer/device/cudaabi"
 )
 
 // What was found is found once, and the stand-in driver has every function that the device package calls.
 func TestLoad(t *testing.T) {
 	if os.Getenv("SWEEP_LIBCUDA") == "" {
-		t.Skip("runs on the stand-in driver: make cuda-test")
+		studytest.LeaveOut(t, "runs on the stand-in driver: make cuda-test")
 	}
 	s := cudaabi.Load()
 	if s.Path != os.Getenv("SWEEP_LIBCUDA") || s.Init != 0 || s.Version != 13000 || s.Reason != "" {

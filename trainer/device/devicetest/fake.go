@@ -14,6 +14,7 @@ import (
 	"os"
 	"testing"
 
+	"sweep/study/studytest"
 	"sweep/trainer/device"
 	"sweep/trainer/device/cudaabi"
 )
@@ -22,7 +23,7 @@ import (
 func Require(t testing.TB) {
 	t.Helper()
 	if os.Getenv("SWEEP_LIBCUDA") == "" {
-		t.Skip("runs on the stand-in driver: make cuda-test builds it and sets SWEEP_LIBCUDA")
+		studytest.LeaveOut(t, "runs on the stand-in driver: make cuda-test builds it and sets SWEEP_LIBCUDA")
 	}
 	if s := cudaabi.Load(); s.Path == "" || cudaabi.Symbol("sweep_fake_launches") == nil {
 		t.Fatalf("SWEEP_LIBCUDA is not the stand-in driver: %s", s.Reason)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"sweep/study/studytest"
 	"sweep/trainer/device"
 	"sweep/trainer/kernel/cuda"
 )
@@ -22,7 +23,7 @@ type machine struct {
 func open(t testing.TB) *machine {
 	t.Helper()
 	if len(device.GPUs()) == 0 {
-		t.Skip("there is no GPU: make cuda-test runs these tests on a stand-in")
+		studytest.LeaveOut(t, "there is no GPU: make cuda-test runs these tests on a stand-in")
 	}
 	gpu, err := device.Open("cuda:0")
 	if err != nil {

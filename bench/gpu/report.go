@@ -44,7 +44,7 @@ func reportVerb(f *flag.FlagSet, args []string, out io.Writer) error {
 		return err
 	}
 	if len(files) == 0 {
-		return fmt.Errorf("%s holds no results: run the stages first", *dir)
+		return fmt.Errorf("%s holds no results yet: stages 3 and 4 measure", *dir)
 	}
 	var c ceilings
 	if err := readJSON(filepath.Join(*dir, "ceilings.json"), &c); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -92,16 +92,20 @@ func reportTask(out io.Writer, name string, t task, c ceilings, all []result) er
 	}
 	slices.SortFunc(list, func(a, b result) int { return int(math.Copysign(1, b.trialsPerHour()-a.trialsPerHour())) })
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "TASK %s\tprecision\ttrials\ttrials/h\timages/s\tGPU s a trial\t%% of FLOP/s\t%% of bytes/s\tmedian val_mse\tprepared in s\t\n", name)
+	fmt.Fprintf(w, "TASK %s\tprecision\ttrials\ttrials/h\timages/s\tseconds/trials\t%% of FLOP/s\t%% of bytes/s\tmedian val_mse\tprepared in s\t\n", name)
 	for _, r := range list {
+		trials, mse := fmt.Sprint(len(r.Trials)), medianScore(r.Trials)
+		if r.cut() {
+			trials, mse = fmt.Sprintf("%d, %d of %d epochs", len(r.Trials), r.Epochs, r.OfEpochs), "-"
+		}
 		flop, bytes := "-", "-"
 		if ceiling := c.arithmetic(r.Precision); ceiling > 0 && name != "sweep" {
 			work, moved := effort(t, r)
 			flop = fmt.Sprintf("%.1f", 100*work/r.Seconds/ceiling)
 			bytes = fmt.Sprintf("%.1f", 100*moved/r.Seconds/c.Copy)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%.0f\t%.3f\t%s\t%s\t%s\t%.1f\t\n", r.Way, r.Precision, len(r.Trials), r.trialsPerHour(),
-			float64(r.Images)/r.Seconds, r.Seconds/float64(len(r.Trials)), flop, bytes, medianScore(r.Trials), r.Prepare)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\t%.0f\t%.3f\t%s\t%s\t%s\t%.1f\t\n", r.Way, r.Precision, trials, r.trialsPerHour(),
+			float64(r.Images)/r.Seconds, r.Seconds/r.whole(), flop, bytes, mse, r.Prepare)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -169,7 +173,7 @@ func verdicts(list []result) []string {
 	for i := range list {
 		if r := &list[i]; ours(*r) && r.Trials[0].ValMSE > 0 {
 			for j := range list {
-				if p := &list[j]; !ours(*p) {
+				if p := &list[j]; !ours(*p) && !p.cut() {
 					if line, ok := noise(*r, *p); ok {
 						lines = append(lines, line)
 					}

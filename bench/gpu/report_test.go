@@ -74,10 +74,13 @@ func TestReport(t *testing.T) {
 		}
 		return list
 	}
+	base := result{Task: "B", Precision: "tf32", Epochs: 10, Train: 10000, Validation: 2000}
+	stopped := base
+	stopped.Way, stopped.Trials, stopped.Seconds, stopped.Epochs, stopped.OfEpochs = "stack", trials(64, 0.5), 64, 5, 10
+	put("results/stack.json", stopped)
 	put("tasks/A.json", taskB(fullSize))
 	put("tasks/B.json", taskB(fullSize))
 	put("ceilings.json", ceilings{FP32: 50e12, TF32: 400e12, BF16: 700e12, Copy: 3e12})
-	base := result{Task: "B", Precision: "tf32", Epochs: 10, Train: 10000, Validation: 2000}
 	for name, c := range map[string]struct {
 		way     string
 		n       int
@@ -98,6 +101,11 @@ func TestReport(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}
+	}
+	// The stack has trained half of 64 trials in 64 s; what errors it came to is not compared.
+	plain := strings.Join(strings.Fields(out.String()), " ")
+	if !strings.Contains(plain, "stack tf32 64, 5 of 10 epochs 1800 ") || strings.Contains(plain, "less stack") {
+		t.Errorf("of trials that were stopped it says:\n%s", out.String())
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "report.txt")); err != nil || string(text) != out.String() {
 		t.Errorf("kept %q, %v", text, err)

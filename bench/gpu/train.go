@@ -28,6 +28,7 @@ type result struct {
 	Torch     string `json:"torch,omitempty"` // version, of a peer
 
 	Epochs     int     `json:"epochs"`
+	OfEpochs   int     `json:"of_epochs,omitempty"` // those of whole trials, where these have been stopped after Epochs
 	Train      int     `json:"train"`
 	Validation int     `json:"validation"`
 	Trials     []score `json:"trials"`
@@ -54,7 +55,17 @@ func (r result) training() float64 {
 	return seconds
 }
 
-func (r result) trialsPerHour() float64 { return float64(len(r.Trials)) / r.Seconds * 3600 }
+func (r result) cut() bool { return r.OfEpochs > 0 }
+
+// whole is how many trials that makes: of trials that have been stopped, the part that they have trained.
+func (r result) whole() float64 {
+	if r.cut() {
+		return float64(len(r.Trials)) * float64(r.Epochs) / float64(r.OfEpochs)
+	}
+	return float64(len(r.Trials))
+}
+
+func (r result) trialsPerHour() float64 { return r.whole() / r.Seconds * 3600 }
 
 // training is what to train, and on what.
 type training struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,6 +109,30 @@ func TestPeers(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a stack whose time is over", func(t *testing.T) {
+		var long task
+		if err := readJSON(filepath.Join(dir, "B.json"), &long); err != nil {
+			t.Fatal(err)
+		}
+		long.Name, long.Epochs = "long", 3
+		if err := writeJSON(filepath.Join(dir, "long.json"), long); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "result.json")
+		script(t, "fused.py", "--seconds", "0", "--task", filepath.Join(dir, "long.json"), "--images", dir, "--out", file)
+		var r result
+		if err := readJSON(file, &r); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Trials) != 2 || r.Epochs != 1 || r.OfEpochs != 3 || r.Images != 2*40 || math.Abs(r.whole()-2.0/3) > 1e-9 {
+			t.Errorf("%+v", r)
+		}
+		for i, s := range r.Trials { // of its only epoch
+			if w := want["B"][i].ValMSE; math.Abs(s.ValMSE/w-1) > 1e-4 {
+				t.Errorf("%+v, one epoch gives %g", s, w)
+			}
+		}
+	})
 	t.Run("ceilings", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "ceilings.json")
 		script(t, "ceilings.py", "--side", "64", "--bytes", "4096", "--rounds", "2", "--out", file)

@@ -55,10 +55,6 @@ class Task:
         """Optimiser steps of an epoch."""
         return -(-len(self.train) // batch)
 
-    def images(self):
-        """Training images that all trials see, the measure of what was done."""
-        return len(self.trials) * self.epochs * len(self.train)
-
 
 def pixels(file, count):
     x = torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8).view(-1, 32, 32, 3)
@@ -136,12 +132,16 @@ def need(module, name, what):
         raise SystemExit(f"{what} needs PyTorch 2; this is {torch.__version__}")
 
 
-def write(a, task, way, trials, seconds, **more):
-    """Writes the result: `seconds` is from when the first trial could begin until the last had ended."""
-    images = len(trials) * task.epochs * len(task.train)
+def write(a, task, way, trials, seconds, epochs=None, **more):
+    """Writes the result: `seconds` is from when the first trial could begin until the last had ended, or had trained so many
+    epochs of its own."""
+    epochs = epochs or task.epochs
+    if epochs < task.epochs:
+        more["of_epochs"] = task.epochs
+    images = len(trials) * epochs * len(task.train)
     result = {
         "way": way, "task": task.name, "precision": a.precision, "device": device_name(task.device),
-        "torch": torch.__version__, "epochs": task.epochs, "train": len(task.train), "validation": len(task.validation),
+        "torch": torch.__version__, "epochs": epochs, "train": len(task.train), "validation": len(task.validation),
         "trials": trials, "seconds": seconds, "images": images, **more,
     }
     text = json.dumps(result)
@@ -149,4 +149,5 @@ def write(a, task, way, trials, seconds, **more):
         temp = a.out.with_suffix(".part")
         temp.write_text(text)
         os.replace(temp, a.out)
-    print(f"{way}, {a.precision}: {len(trials)} trials in {seconds:.1f} s, {images / seconds:.0f} images/s", flush=True)
+    cut = f" of {epochs} epochs, not {task.epochs}," if epochs < task.epochs else ""
+    print(f"{way}, {a.precision}: {len(trials)} trials{cut} in {seconds:.1f} s, {images / seconds:.0f} images/s", flush=True)

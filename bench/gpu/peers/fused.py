@@ -1,14 +1,15 @@
 """All trials of one shape at once: torch.func.vmap over the weights (--way vmap), or grouped convolutions and batched
 products written by hand (--way grouped, as Wang et al. 2021, HFTA), the whole step captured as a CUDA graph.
 
-The trials may differ in their learning rate, warm-up and seed, not in batch, latent size or loss, which is MSE.
+The trials may differ in their learning rate, warm-up and seed, not in batch, latent size or loss, which is MSE. A first stack
+whose time is over ends after an epoch: its rate is then that of the epochs it has trained, and the result says how many.
 """
 
 import time
 
 import common
 import torch
-from station import Station
+from station import Beginning, Station, results
 from torch.nn import functional as F
 
 
@@ -24,12 +25,6 @@ class Stack(Station):
         params = [torch.stack(ps).detach().requires_grad_() for ps in zip(*(n.parameters() for n in nets))]
         super().__init__(task, trials[0]["batch"], params, True, len(trials), context)
         self.capture()
-
-    def load(self, trials):
-        with torch.no_grad():
-            for k, t in enumerate(trials):
-                for p, q in zip(self.params, common.network(t, self.task.device).parameters()):
-                    p[k].copy_(q)
 
     def error(self, x):
         x = x.expand(self.count, *x.shape)
@@ -84,6 +79,19 @@ WAYS = {
 }
 
 
+def train(station, over):
+    """Trains a started stack, until its time is over at the end of an epoch; returns how many it has trained. It waits there for
+    the device, which takes some microseconds of an epoch."""
+    task = station.task
+    for step, _ in enumerate(station.run(), 1):
+        epoch, rest = divmod(step, station.per_epoch + 1)  # a validation ends an epoch
+        if rest == 0 and epoch < task.epochs:
+            station.wait()
+            if over():
+                return epoch
+    return task.epochs
+
+
 def main():
     p = common.parser(__doc__)
     p.add_argument("--way", choices=WAYS, default="grouped")
@@ -101,17 +109,20 @@ def main():
     prepare = time.perf_counter()
     station = make(task, task.trials[:count], context)
     common.synchronise(task.device)
-    began, results = time.perf_counter(), []
-    for first in range(0, len(task.trials), count):
-        trials = task.trials[first : first + count]
-        if len(trials) < count or results and time.perf_counter() - began > a.seconds:
+    prepared = time.perf_counter() - prepare
+    beginnings = [Beginning(task, task.trials[i : i + count]) for i in range(0, len(task.trials) - count + 1, count)]
+    common.synchronise(task.device)
+    began, ended = time.perf_counter(), []
+    for beginning in beginnings:
+        if ended and time.perf_counter() - began > a.seconds:
             break
-        station.start(trials)
-        for _ in station.run():
-            pass
-        results += station.results()
-    common.write(a, task, f"{name}, {count} at once", results, time.perf_counter() - began, prepare_seconds=began - prepare,
-                 start_seconds=began - common.BEGUN)
+        station.start(beginning)
+        epochs = train(station, lambda: not ended and time.perf_counter() - began > a.seconds)
+        ended.append((beginning.trials, station.end()[:epochs]))
+    common.synchronise(task.device)
+    seconds = time.perf_counter() - began
+    common.write(a, task, f"{name}, {count} at once", [r for e in ended for r in results(task, *e)], seconds, epochs,
+                 prepare_seconds=prepared, start_seconds=began - common.BEGUN)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 
 import common
 import torch
-from station import Station
+from station import Beginning, Station, results
 
 
 class Single(Station):
@@ -42,12 +42,6 @@ class Single(Station):
             y = self.net(x)
         return (y.float() - x).double().square().sum()
 
-    def load(self, trials):
-        fresh = common.network(trials[0], self.task.device)
-        with torch.no_grad():
-            for p, q in zip(self.params, fresh.parameters()):
-                p.copy_(q)
-
 
 def shape(trial):
     return trial["batch"], trial["latent"], trial["loss"], trial["ssim_weight"] if trial["loss"] == "mse+ssim" else 0
@@ -62,35 +56,39 @@ def stations(task, a, context, compiled):
     return made
 
 
-def on_streams(task, a, context, compiled, free):
-    """Trains all, `streams` trials at a time, and returns the results. It begins with the stations `free`."""
-    left, results, busy = list(task.trials), [], []
+def on_streams(task, a, context, compiled, free, beginnings):
+    """Puts all trials into the streams, `streams` at a time, and returns each with what will have come of it. It begins with the
+    stations `free`."""
+    left, ended, busy = list(beginnings), [], []
     began = time.perf_counter()
     while left or busy:
         while left and len(busy) < a.streams and time.perf_counter() - began <= a.seconds:
             # A station of a right shape that is free, else the place of one that is not.
-            trial = next((t for t in left for s in free if s.shape == shape(t)), left[0])
-            left.remove(trial)
+            beginning = next((b for b in left for s in free if s.shape == shape(b.trials[0])), left[0])
+            left.remove(beginning)
+            trial = beginning.trials[0]
             station = next((s for s in free if s.shape == shape(trial)), None)
             if station is None:
+                for s in free:  # what they work on is about to be given back
+                    s.wait()
                 free.clear()
                 station = Single(task, trial, context, a, compiled)
                 station.shape = shape(trial)
             else:
                 free.remove(station)
-            station.start([trial])
-            busy.append((station, station.run()))
+            station.start(beginning)
+            busy.append((station, station.run(), beginning.trials))
         if not busy:
             break
-        for pair in list(busy):
-            station, steps = pair
+        for entry in list(busy):
+            station, steps, trials = entry
             try:
                 next(steps)
             except StopIteration:
-                results += station.results()
-                busy.remove(pair)
+                ended.append((trials, station.end()))
+                busy.remove(entry)
                 free.append(station)
-    return sorted(results, key=lambda r: r["id"])
+    return ended
 
 
 def reduce_overhead(task, a, context, compiled):
@@ -149,9 +147,10 @@ def main():
         way = "torch.compile, reduce-overhead"
     else:
         way = f"CUDA graphs, {a.streams} streams" + (", inductor" if a.inductor else "") + (", channels_last" if a.channels_last else "")
-    # Capturing and compiling for the first trials is no part of the time, as a worker that stays has done it.
+    # Capturing and compiling for the first trials is no part of the time, as a worker that stays has done it. Nor is what
+    # trials begin with, on the captured way.
     torch.backends.cudnn.benchmark = True  # shapes stay: the fastest of cuDNN's algorithms is worth its search
-    compiled, free = {}, []
+    compiled = {}
     common.synchronise(task.device)
     began = time.perf_counter()
     if a.reduce_overhead:
@@ -162,10 +161,18 @@ def main():
         free = stations(task, a, context, compiled)
     common.synchronise(task.device)
     prepared = time.perf_counter() - began
-    began = time.perf_counter()
-    results = reduce_overhead(task, a, context, compiled) if a.reduce_overhead else on_streams(task, a, context, compiled, free)
+    beginnings = [] if a.reduce_overhead else [Beginning(task, [t]) for t in task.trials]
     common.synchronise(task.device)
-    common.write(a, task, way, results, time.perf_counter() - began, prepare_seconds=prepared, start_seconds=began - common.BEGUN)
+    began = time.perf_counter()
+    if a.reduce_overhead:
+        scores = reduce_overhead(task, a, context, compiled)
+    else:
+        ended = on_streams(task, a, context, compiled, free, beginnings)
+    common.synchronise(task.device)
+    seconds = time.perf_counter() - began
+    if not a.reduce_overhead:
+        scores = sorted((r for trials, errors in ended for r in results(task, trials, errors)), key=lambda r: r["id"])
+    common.write(a, task, way, scores, seconds, prepare_seconds=prepared, start_seconds=began - common.BEGUN)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """A trial, or a stack of trials of one shape, that is trained by replaying captured CUDA graphs on a stream of its own.
 
 Nothing of an epoch comes from the host but the replays: the place in the order of images, the learning rate and the sums of
-the validation lie on the device. On a device without graphs the same functions run directly, one after the other.
+the validation lie on the device. Nor does anything between trials: what they begin with lies there before the clock starts,
+and what they end with stays there until it has stopped, so no stream runs dry for want of the host. On a device without graphs
+the same functions run directly, one after the other.
 """
 
+import contextlib
 import gc
 
 import torch
@@ -12,14 +15,29 @@ import common
 from adam import Adam
 
 
+class Beginning:
+    """What K trials of a batch size begin with, on the device: weights, learning rates by step, the order of the images."""
+
+    def __init__(self, task, trials):
+        self.trials = trials
+        nets = [common.network(t, task.device).parameters() for t in trials]
+        self.weights = [torch.stack(ps).detach() for ps in zip(*nets)]
+        per_epoch = task.steps(trials[0]["batch"])
+        rates = [[common.rate(t, s + 1, per_epoch) for t in trials] for s in range(task.epochs * per_epoch)]
+        self.rates = torch.tensor(rates, device=task.device)
+        orders = [torch.cat([common.order(t, e, len(task.train)) for e in range(task.epochs)]) for t in trials]
+        self.order = torch.stack(orders).to(task.device)
+
+
 class Station:
-    """Subclasses give `loss(x)`, a scalar whose gradient is that of all trials; `error(x)`, (K,) sums of squared errors; and
-    `load(trials)`. K trials share a batch size."""
+    """Subclasses give `loss(x)`, a scalar whose gradient is that of all trials, and `error(x)`, (K,) sums of squared errors.
+    K trials share a batch size; where they are a stack, each parameter has K in front of its shape."""
 
     validation_batch = common.VALIDATION_BATCH
 
     def __init__(self, task, batch, params, stacked, count, context):
         self.task, self.batch, self.params, self.count, self.context = task, batch, list(params), count, context
+        self.stacked = stacked
         device, n = task.device, len(task.train)
         self.graphs = device.type == "cuda"
         self.stream = torch.cuda.Stream(device) if self.graphs else None
@@ -35,6 +53,7 @@ class Station:
         self.full = torch.arange(batch, device=device)
         self.rest = torch.arange(n % batch, device=device)
         self.programs = {}
+        self.ends = []  # events
 
     # What is captured.
 
@@ -99,20 +118,21 @@ class Station:
         for t in (self.at, self.place, self.epoch):
             t.zero_()
 
-    def start(self, trials):
-        """Loads trials into a captured station."""
-        with self.on_stream():
-            self.load(trials)
+    def start(self, beginning):
+        """Puts the beginning of trials into the stream of a captured station, behind the trials before. It waits for those
+        before these, so that the host is never further ahead than by a trial."""
+        if self.graphs and len(self.ends) > 1:
+            self.ends[-2].synchronize()
+        with self.on_stream(), torch.no_grad():
+            for p, w in zip(self.params, beginning.weights):
+                p.copy_(w if self.stacked else w[0])
             self.adam.reset()
             self.rewind()
-            table = [[common.rate(t, s + 1, self.per_epoch) for t in trials] for s in range(len(self.rates))]
-            self.rates.copy_(torch.tensor(table))
-            orders = [torch.cat([common.order(t, e, len(self.task.train)) for e in range(self.task.epochs)]) for t in trials]
-            self.order.copy_(torch.stack(orders))
-        self.trials = trials
+            self.rates.copy_(beginning.rates)
+            self.order.copy_(beginning.order)
 
     def on_stream(self):
-        return torch.cuda.stream(self.stream) if self.graphs else torch.no_grad()
+        return torch.cuda.stream(self.stream) if self.graphs else contextlib.nullcontext()
 
     def run(self):
         """A generator that puts one step after the other into the stream and yields after each."""
@@ -131,9 +151,20 @@ class Station:
         else:
             self.programs[name]()
 
-    def results(self):
-        """Waits, and returns the least validation error of each trial."""
+    def end(self):
+        """Puts what has come of the trials aside, behind their last step: the sums of squared errors, (epochs, K)."""
+        with self.on_stream():
+            errors = self.errors.clone()
+        if self.graphs:
+            self.ends.append(self.stream.record_event())
+        return errors
+
+    def wait(self):
         if self.graphs:
             self.stream.synchronize()
-        best = (self.errors / self.task.validation.numel()).min(0).values.tolist()
-        return [{"id": t["id"], "val_mse": b} for t, b in zip(self.trials, best)]
+
+
+def results(task, trials, errors):
+    """The least validation error of each trial, of sums of squared errors, (epochs, K). The device has ended them."""
+    best = (errors / task.validation.numel()).min(0).values.tolist()
+    return [{"id": t["id"], "val_mse": b} for t, b in zip(trials, best)]

@@ -19,9 +19,9 @@ const (
 	latentWeights = 2*1024 + 1
 )
 
-// effort is what a result's trials take at least: floating-point operations of the products of matrices, as they are defined;
+// effort is what a result's trials take by the book: floating-point operations of the products of matrices, as they are defined;
 // and bytes moved where every layer reads its inputs and writes its outputs once in each pass, and Adam reads and writes its
-// arrays. Both count training and validation. They are arithmetic: what is really done or moved may be less (layers that
+// arrays. Both count training and validation. What is really done or moved may be less (what stays in a cache, layers that
 // are one kernel) or more.
 func effort(t task, r result) (flop, bytes float64) {
 	of := map[int]trial{}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -76,7 +78,9 @@ func (b *bench) python(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("%w: no PyTorch in %s; SWEEP_TORCH names a python that has it", errLeftOut, strings.Join(tried, ", "))
 }
 
-// tests runs a test program's tests by name, perhaps under another program, and says how many passed.
+// tests runs a test program's tests by name, perhaps under another program, and says how many passed. Of those that are ended
+// before their end it keeps which tests, and parts of tests, have passed: the next time these are not done again. Under another
+// program, which may have found something in them that it had no time to say, all are.
 func (b *bench) tests(ctx context.Context, log, program, pattern string, under ...string) (string, error) {
 	binary := b.path("bin", "tests", program)
 	if _, err := os.Stat(binary); err != nil {
@@ -89,24 +93,70 @@ func (b *bench) tests(ctx context.Context, log, program, pattern string, under .
 	if !strings.Contains(names, "Test") {
 		return "", fmt.Errorf("%s has no test that %s finds", program, pattern)
 	}
-	args := append(append([]string{}, under...), binary, "-test.v", "-test.run", pattern)
+	file := filepath.Join(b.out, "logs", fileName(log)+".passed.json")
+	var before []string
+	if err := readJSON(file, &before); b.again || err != nil {
+		before = nil
+	}
+	// In this form, which tools read, each line is printed as soon as its test has ended, behind a marker.
+	args := append(append([]string{}, under...), binary, "-test.v=test2json", "-test.run", pattern)
+	if len(before) > 0 {
+		args = append(args, "-test.skip", exactly(before))
+	}
 	if end, ok := ctx.Deadline(); ok {
 		args = append(args, "-test.timeout", fmt.Sprint(time.Until(end).Round(time.Second)+time.Minute))
 	}
 	text, err := b.command(ctx, log, b.out, nil, args[0], args[1:]...)
+	if err != nil && ctx.Err() != nil && len(under) == 0 {
+		now := append(before, passedParts(text)...)
+		return fmt.Sprintf("parts that have passed, and are not done again: %d", len(now)), errors.Join(err, writeJSON(file, now))
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	good, bad, skipped := strings.Count(text, "--- PASS"), strings.Count(text, "--- FAIL"), strings.Count(text, "--- SKIP")
 	counts := fmt.Sprintf("%d passed, %d failed, %d skipped", good, bad, skipped)
+	if len(before) > 0 {
+		counts += fmt.Sprintf("; parts passed before: %d", len(before))
+	}
 	switch {
 	case err != nil && len(under) > 0 && strings.Contains(text, "Device not supported"):
 		return "", fmt.Errorf("%w: %s says that it does not support this device", errLeftOut, filepath.Base(under[0]))
 	case err != nil:
-		return "", fmt.Errorf("%s: %w", counts, err)
+		return "", errors.New(strings.ReplaceAll(fmt.Sprintf("%s: %v", counts, err), "\x16", ""))
 	case good == 0 && skipped > 0:
-		return "", fmt.Errorf("%w: %s: they are for the stand-in driver", errLeftOut, counts)
+		return "", fmt.Errorf("%w: %s: they need a GPU, or the stand-in driver", errLeftOut, counts)
 	case good == 0:
 		return "", errors.New(counts + ": nothing was tested")
 	}
 	return counts, nil
+}
+
+var passedLine = regexp.MustCompile(`(?m)^\x16?\s*--- PASS: (\S+) \(`)
+
+// passedParts names the tests, and the parts of tests, that passed according to what a test program has printed; not parts of
+// parts.
+func passedParts(text string) []string {
+	var list []string
+	for _, m := range passedLine.FindAllStringSubmatch(text, -1) {
+		if strings.Count(m[1], "/") <= 1 {
+			list = append(list, m[1])
+		}
+	}
+	return list
+}
+
+// exactly is a pattern for tests, and parts of tests, of these names.
+func exactly(names []string) string {
+	var list []string
+	for _, name := range names {
+		parts := strings.Split(name, "/")
+		for i, p := range parts {
+			parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+		}
+		list = append(list, strings.Join(parts, "/"))
+	}
+	return strings.Join(list, "|")
 }
 
 // firstPart is what of a pattern is for tests, not for parts of them.

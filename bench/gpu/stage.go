@@ -39,11 +39,13 @@ type finding struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// item is one thing to check or measure. Its error is a failure; one that wraps errLeftOut says why it was not done.
+// item is one thing to check or measure. Its error is a failure; one that wraps errLeftOut says why it was not done. Of one that
+// does not end, detail is what it has come to.
 type item struct {
 	name  string
 	least time.Duration // it is not begun with less time than that
 	most  time.Duration // it is ended after this
+	basis bool          // where it fails, nothing after it is begun
 	run   func(ctx context.Context) (detail string, err error)
 }
 
@@ -55,6 +57,7 @@ type bench struct {
 	out    string
 	device string
 	tiny   bool
+	again  bool // do also what has been done
 	stderr io.Writer
 	torch  string // the interpreter with PyTorch, once it is found
 }
@@ -81,7 +84,7 @@ func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	b := &bench{root: filepath.Dir(filepath.Dir(self)), device: *dev, tiny: *tiny, stderr: os.Stderr}
+	b := &bench{root: filepath.Dir(filepath.Dir(self)), device: *dev, tiny: *tiny, again: *again, stderr: os.Stderr}
 	if b.out, err = filepath.Abs(*dir); err != nil {
 		return err
 	}
@@ -117,14 +120,20 @@ func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) e
 		if !wanted.MatchString(it.name) {
 			continue
 		}
-		r, err := b.do(ctx, *stage, it, *again)
+		r, err := b.do(ctx, *stage, it)
 		if err != nil {
 			return err
 		}
 		list = append(list, r)
+		if it.basis && r.State == failed {
+			break
+		}
 	}
 	var table bytes.Buffer
 	err = tableOf(&table, *stage, list)
+	if stopped(ctx) {
+		err = errors.Join(err, errors.New("stopped; run the stage again for what is left"))
+	}
 	if _, werr := out.Write(table.Bytes()); werr != nil {
 		return werr
 	}
@@ -188,18 +197,25 @@ func pack(file, folder string) (err error) {
 	return os.Rename(file+".part", file)
 }
 
+// stopped tells whether somebody has ended the stage, by Ctrl-C or a signal, not its own time.
+func stopped(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
 // do runs an item, unless an earlier run of the stage has, and keeps what it found.
-func (b *bench) do(ctx context.Context, stage int, it item, again bool) (finding, error) {
+func (b *bench) do(ctx context.Context, stage int, it item) (finding, error) {
 	file := filepath.Join(b.out, "findings", fmt.Sprintf("%d-%s.json", stage, fileName(it.name)))
 	r := finding{Stage: stage, Item: it.name}
-	if err := readJSON(file, &r); err == nil && r.State == passed && !again {
+	if err := readJSON(file, &r); err == nil && r.State == passed && !b.again {
 		r.Detail += " (done before)"
 		return r, nil
 	}
 	r = finding{Stage: stage, Item: it.name}
 	end, _ := ctx.Deadline()
 	left := time.Until(end)
-	if ctx.Err() != nil || left < it.least {
+	switch {
+	case stopped(ctx):
+		r.State, r.Detail = leftOut, "the stage was stopped before it"
+		return r, nil
+	case ctx.Err() != nil || left < it.least:
 		r.State, r.Detail = leftOut, fmt.Sprintf("no time is left: it takes at least %s; run the stage again", it.least)
 		return r, nil
 	}
@@ -214,12 +230,17 @@ func (b *bench) do(ctx context.Context, stage int, it item, again bool) (finding
 	detail, err := within(ictx, grace, it.run)
 	r.Seconds = time.Since(begin).Seconds()
 	r.State, r.Detail = passed, detail
+	if detail != "" {
+		detail = "; " + detail
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, errLeftOut):
 		r.State, r.Detail = leftOut, strings.TrimPrefix(err.Error(), errLeftOut.Error()+": ")
+	case stopped(ctx):
+		r.State, r.Detail = leftOut, "it was stopped"+detail
 	case ictx.Err() != nil:
-		r.State, r.Detail = leftOut, fmt.Sprintf("it did not end within %.0f s", limit.Seconds())
+		r.State, r.Detail = leftOut, fmt.Sprintf("it did not end within %.0f s%s", limit.Seconds(), detail)
 	default:
 		r.State, r.Detail = failed, err.Error()
 	}

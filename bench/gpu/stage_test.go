@@ -26,7 +26,8 @@ func TestItems(t *testing.T) {
 	runs := 0
 	do := func(it item, again bool) finding {
 		t.Helper()
-		r, err := b.do(ctx, 1, it, again)
+		b.again = again
+		r, err := b.do(ctx, 1, it)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,6 +55,14 @@ func TestItems(t *testing.T) {
 	long := item{name: "long", most: time.Millisecond, run: func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }}
 	if r := do(long, false); r.State != leftOut || !strings.Contains(r.Detail, "did not end") {
 		t.Errorf("%+v", r)
+	}
+	halted, halt := context.WithCancel(ctx)
+	long.run = func(ctx context.Context) (string, error) { halt(); <-ctx.Done(); return "half of it", ctx.Err() }
+	if r, err := b.do(halted, 1, item{name: "halted", run: long.run}); err != nil || r.State != leftOut || r.Detail != "it was stopped; half of it" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := b.do(halted, 1, item{name: "behind it", run: good.run}); err != nil || r.State != leftOut || !strings.Contains(r.Detail, "was stopped") {
+		t.Errorf("%+v, %v", r, err)
 	}
 	deaf := make(chan struct{})
 	defer close(deaf)
@@ -95,6 +104,42 @@ func TestCommand(t *testing.T) {
 	text, err := b.command(t.Context(), "failing", out, []string{"WORD=hello"}, "/bin/sh", "-c", "echo $WORD; echo why >&2; exit 3")
 	if err == nil || !strings.Contains(err.Error(), "hello / why") || text != "hello\nwhy\n" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// Tests that are ended before their end go on with what has not passed.
+func TestTests(t *testing.T) {
+	root, out := t.TempDir(), t.TempDir()
+	for _, d := range []string{filepath.Join(root, "bin", "tests"), filepath.Join(out, "logs")} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := `#!/bin/sh
+case "$*" in
+*-test.list*) echo TestSteps ;;
+*-test.skip*) printf '\026--- PASS: TestSteps/later (0.10s)\n\026--- PASS: TestSteps (0.20s)\n%s\n' "$*" ;;
+*) printf '\026--- PASS: TestSteps/a+b,_c/deep (0.10s)\n\026--- PASS: TestSteps/a+b,_c (0.10s)\n\026=== RUN   TestSteps/later\n'; sleep 60 ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(root, "bin", "tests", "x.test"), []byte(program), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{root: root, out: out}
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if said, err := b.tests(short, "steps", "x.test", "^TestSteps$"); err == nil || !strings.HasSuffix(said, "not done again: 1") {
+		t.Errorf("%q, %v", said, err)
+	}
+	said, err := b.tests(t.Context(), "steps", "x.test", "^TestSteps$")
+	if err != nil || said != "2 passed, 0 failed, 0 skipped; parts passed before: 1" {
+		t.Errorf("%q, %v", said, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(out, "logs", "steps.log")); err != nil || !strings.Contains(string(text), `-test.skip ^TestSteps$/^a\+b,_c$`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(out, "logs", "*.passed.json")); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 

@@ -22,7 +22,7 @@ var precisions = []string{"fp32", "tf32", "bf16"}
 func (b *bench) kernelItems() []item {
 	items := []item{
 		{name: "driver", most: time.Minute, run: func(context.Context) (string, error) { return b.driver() }},
-		{name: "device", most: time.Minute, run: b.describe},
+		{name: "device", most: time.Minute, basis: true, run: b.describe},
 	}
 	for _, p := range precisions {
 		items = append(items, item{name: "code, " + p, most: 3 * time.Minute, run: func(context.Context) (string, error) { return b.code(p) }})

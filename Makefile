@@ -41,7 +41,8 @@ gpu-tree: build ## what gpu-check runs, in bin: programs, tests and images
 	$(CUDAENV) $(GO) test -c -tags gpu -trimpath -ldflags "-s -w" -o bin/tests/device.test ./trainer/device
 	$(CUDAENV) $(GO) test -c -tags gpu -trimpath -ldflags "-s -w" -o bin/tests/kernels.test ./trainer/kernel/cuda
 	$(CUDAENV) $(GO) test -c -tags gpu -trimpath -ldflags "-s -w" -o bin/tests/engine.test ./trainer/gpu
-	@[ -e bin/images/train.bin ] && [ -z "$$SWEEP_DATA" ] || bin/gpu images bin/images || { echo "without CIFAR-10 (SWEEP_DATA names its folder) shapes stands in"; bin/gpu images -name shapes bin/images; }
+	@if [ -n "$$SWEEP_DATA" ] && bin/gpu images bin/images; then :; \
+	elif [ ! -e bin/images/train.bin ]; then echo "shapes stands in for CIFAR-10: SWEEP_DATA names the folder of the real images"; bin/gpu images -name shapes bin/images; fi
 
 gpu-check: gpu-tree ## one stage of the check of a GPU, see docs/gpu.md: make gpu-check STAGE=1, then 2, 3, 4
 	bin/gpu check -stage $(or $(STAGE),1)

@@ -104,13 +104,6 @@ func (m machine) gpu(name string) ([]device.Info, error) {
 	return nil, fmt.Errorf("there is no GPU %s: the driver shows %s, `sweep devices` lists them", name, strings.Join(list, ", "))
 }
 
-// limited is a choice for so many trials at once, 0: any number. Where GPUs take all of them, a core stays for what these
-// cannot train.
-func (c choice) limited(workers int) choice {
-	c.spare = c.spare || workers > 0 && workers <= len(c.gpus)
-	return c
-}
-
 // coreNames are the first n cores.
 func coreNames(n int) []string {
 	out := make([]string, n)
@@ -120,33 +113,25 @@ func coreNames(n int) []string {
 	return out
 }
 
-// share divides so many trials at once among a choice's devices: slots of each GPU, and how many cores; workers 0: as many
-// as there is room for. A core that is no spare counts as one, and each GPU has at least one.
-func (c choice) share(workers int, room []int) (slots []int, take []string) {
-	take = c.cores
+// share divides so many trials at once among a choice's devices: slots of each GPU, as many as there is room for, then
+// cores; workers 0: as many as there is room for. Where GPUs take all of them and there are cores, one stays for what GPUs
+// cannot train, or such a trial would wait for ever. It gives the slots, and the choice with the cores that are left of it.
+func (c choice) share(workers int, room []int) ([]int, choice) {
 	if workers <= 0 {
-		return room, take
+		return room, c
 	}
 	if len(c.gpus) == 0 {
 		// More than there are cores, too, unless these were named.
-		for i := len(take); i < workers && !c.single; i++ {
-			take = append(take[:i:i], fmt.Sprintf("cpu:%d", i))
+		for i := len(c.cores); i < workers && !c.single; i++ {
+			c.cores = append(c.cores[:i:i], fmt.Sprintf("cpu:%d", i))
 		}
-		return nil, take[:min(workers, len(take))]
+		c.cores = c.cores[:min(workers, len(c.cores))]
+		return nil, c
 	}
-	n := min(workers, len(c.gpus))
-	left := workers - n
-	take = take[:min(len(take), max(left, boolInt(c.spare)))]
-	if !c.spare {
-		left -= len(take)
-	}
-	slots = make([]int, len(c.gpus))
-	for i := range n {
-		slots[i] = 1
-	}
+	slots, left := make([]int, len(c.gpus)), workers
 	for again := true; again && left > 0; {
 		again = false
-		for i := range n {
+		for i := range slots {
 			if left > 0 && slots[i] < room[i] {
 				slots[i]++
 				left--
@@ -154,14 +139,9 @@ func (c choice) share(workers int, room []int) (slots []int, take []string) {
 			}
 		}
 	}
-	return slots, take
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	c.spare = c.spare || left == 0
+	c.cores = c.cores[:min(max(1, left), len(c.cores))]
+	return slots, c
 }
 
 // crew is what trains a study.
@@ -173,32 +153,41 @@ type crew struct {
 	note              string // what they are, in a line; empty for cores alone
 }
 
-// open makes the engines of a choice for a sweep.
-func (c choice) open(s study.Spec, j *judge) (*crew, error) {
-	c = c.limited(s.Workers)
-	out := &crew{}
-	var room []int
+// openGPUs opens a choice's GPUs, and tells how many trials of a sweep each has room for. The caller closes them.
+func (c choice) openGPUs(s study.Spec, j *judge) ([]device.GPU, []int, error) {
 	var opened []device.GPU
-	closeAll := func() {
-		for _, g := range opened {
-			g.Close() //nolint:errcheck // another error counts
-		}
-	}
+	var room []int
 	for _, info := range c.gpus {
 		g, err := device.Open(info.ID)
 		if err != nil {
-			closeAll()
-			return nil, err
+			closeGPUs(opened)
+			return nil, nil, err
 		}
 		opened = append(opened, g)
 		n, err := fitting(g, s, j)
 		if err != nil {
-			closeAll()
-			return nil, err
+			closeGPUs(opened)
+			return nil, nil, err
 		}
 		room = append(room, n)
 	}
-	slots, take := c.share(s.Workers, room)
+	return opened, room, nil
+}
+
+func closeGPUs(list []device.GPU) {
+	for _, g := range list {
+		g.Close() //nolint:errcheck // nothing is left on it, or another error counts
+	}
+}
+
+// open makes the engines of a choice for a sweep.
+func (c choice) open(s study.Spec, j *judge) (*crew, error) {
+	out := &crew{}
+	opened, room, err := c.openGPUs(s, j)
+	if err != nil {
+		return nil, err
+	}
+	slots, c := c.share(s.Workers, room)
 	makes := map[string]func(device.GPU) (trainer.Engine, error){}
 	var notes []string
 	for i, g := range opened {
@@ -218,15 +207,13 @@ func (c choice) open(s study.Spec, j *judge) (*crew, error) {
 		e, err := makes[id](g)
 		if err != nil {
 			closeEngines(out.engines)
-			for _, rest := range opened[i+1:] {
-				rest.Close() //nolint:errcheck // the first error counts
-			}
+			closeGPUs(opened[i+1:])
 			return nil, err
 		}
 		out.engines, out.gpus = append(out.engines, e), append(out.gpus, c.gpus[i])
 		notes = append(notes, fmt.Sprintf("%s (%s, %s)", id, hardware(e), plural(slots[i], "trial", "at once")))
 	}
-	for _, name := range take {
+	for _, name := range c.cores {
 		e := cpu.New(name, kernel.Best())
 		if c.spare {
 			out.reserved = append(out.reserved, e)
@@ -234,7 +221,7 @@ func (c choice) open(s study.Spec, j *judge) (*crew, error) {
 			out.engines = append(out.engines, e)
 		}
 	}
-	out.mixed = len(out.gpus) > 0 && len(take) > 0
+	out.mixed = len(out.gpus) > 0 && len(c.cores) > 0
 	out.reopen = func(lost trainer.Engine) (trainer.Engine, error) {
 		id := lost.Device()
 		makeOne, ok := makes[id]
@@ -249,10 +236,10 @@ func (c choice) open(s study.Spec, j *judge) (*crew, error) {
 	}
 	if len(out.gpus) > 0 {
 		switch {
-		case c.spare && len(take) > 0:
-			notes = append(notes, plural(len(take), "core", "for what a GPU cannot train"))
-		case len(take) > 0:
-			notes = append(notes, plural(len(take), "core", ""))
+		case c.spare && len(c.cores) > 0:
+			notes = append(notes, plural(len(c.cores), "core", "for what a GPU cannot train"))
+		case len(c.cores) > 0:
+			notes = append(notes, plural(len(c.cores), "core", ""))
 		}
 		out.note = "training on " + strings.Join(notes, ", ") + "; the GPU path is not yet measured on hardware"
 	}

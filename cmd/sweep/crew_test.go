@@ -9,28 +9,35 @@ import (
 	"sweep/trainer/device"
 )
 
-// Where a sweep is trained, by --devices and --workers: slots of each GPU with room for 64, cores, and whether these are
-// only for what GPUs cannot train. A core stays wherever cores were chosen, or such a trial would wait for ever.
+// Where a sweep is trained, by --devices and --workers: slots of each GPU with room for so many, then cores, and whether
+// these are only for what GPUs cannot train. A core stays wherever cores were chosen, or such a trial would wait for ever.
 func TestCrewShares(t *testing.T) {
 	two := []device.Info{{ID: "cuda:0", UUID: "GPU-a"}, {ID: "cuda:MIG-b", UUID: "MIG-b"}}
 	for _, c := range []struct {
 		gpus    int
 		devices string
 		workers int
+		room    int
 		want    string
 	}{
-		{0, "", 0, "[] cpu:0 cpu:1 cpu:2 cpu:3"},
-		{0, "", 2, "[] cpu:0 cpu:1"},
-		{0, "cpu:3", 2, "[] cpu:3"},
-		{1, "", 0, "[64] cpu:0 cpu:1 cpu:2 spare"},
-		{1, "", 1, "[1] cpu:0 spare"},
-		{1, "cuda", 1, "[1]"},
-		{1, "cuda,cpu", 0, "[64] cpu:0 cpu:1 cpu:2"},
-		{1, "cuda,cpu", 1, "[1] cpu:0 spare"},
-		{2, "cuda,cpu", 2, "[1 1] cpu:0 spare"},
-		{2, "cuda,cpu", 3, "[1 1] cpu:0"},
-		{2, "MIG-b,cuda:0", 5, "[3 2]"},
-		{2, "cuda:1,cpu:2", 5, "[4] cpu:2"},
+		{0, "", 0, 0, "[] cpu:0 cpu:1 cpu:2 cpu:3"},
+		{0, "", 2, 0, "[] cpu:0 cpu:1"},
+		{0, "cpu:3", 2, 0, "[] cpu:3"},
+		{1, "", 0, 64, "[64] cpu:0 cpu:1 cpu:2 spare"},
+		{1, "", 1, 64, "[1] cpu:0 spare"},
+		{1, "cuda", 1, 64, "[1]"},
+		{1, "cuda,cpu", 0, 64, "[64] cpu:0 cpu:1 cpu:2"},
+		{1, "cuda,cpu", 1, 64, "[1] cpu:0 spare"},
+		{2, "cuda,cpu", 2, 64, "[1 1] cpu:0 spare"},
+		{2, "cuda,cpu", 3, 64, "[2 1] cpu:0 spare"},
+		{1, "cuda,cpu", 64, 64, "[64] cpu:0 spare"},
+		{1, "cuda,cpu", 66, 64, "[64] cpu:0 cpu:1"},
+		{1, "cuda,cpu", 99, 64, "[64] cpu:0 cpu:1 cpu:2"},
+		{2, "cuda,cpu", 6, 2, "[2 2] cpu:0 cpu:1"},
+		{1, "", 3, 64, "[3] cpu:0 spare"},
+		{1, "", 66, 64, "[64] cpu:0 cpu:1 spare"},
+		{2, "MIG-b,cuda:0", 5, 64, "[3 2]"},
+		{2, "cuda:1,cpu:2", 5, 64, "[5] cpu:2 spare"},
 	} {
 		var names []string
 		var err error
@@ -43,14 +50,13 @@ func TestCrewShares(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		chosen = chosen.limited(c.workers)
 		room := make([]int, len(chosen.gpus))
 		for i := range room {
-			room[i] = 64
+			room[i] = c.room
 		}
-		slots, take := chosen.share(c.workers, room)
-		got := fmt.Sprint(slots, " ", strings.Join(take, " "))
-		if chosen.spare && len(take) > 0 {
+		slots, chosen := chosen.share(c.workers, room)
+		got := fmt.Sprint(slots, " ", strings.Join(chosen.cores, " "))
+		if chosen.spare && len(chosen.cores) > 0 {
 			got += " spare"
 		}
 		if got = strings.TrimSpace(got); got != c.want {

@@ -98,6 +98,9 @@ const mostAhead = 16
 // Claim implements [Work]. Trials that wait come first, by number; then the sampler is asked. A proposal that is not for
 // this worker waits for another one. A worker that leaves trials to others leaves it to them to propose, too: it would ask
 // for one after the other until one is for itself.
+//
+// Where the study has one worker, trials are begun one after the other on whichever device, and none is proposed while
+// another waits or runs, so that the whole table repeats.
 func (r *Runner) Claim(ctx context.Context, c Capacity) ([]Grant, error) {
 	r.claiming.Lock()
 	defer r.claiming.Unlock()
@@ -137,7 +140,11 @@ func (r *Runner) more() bool {
 func (r *Runner) next(ctx context.Context, c Capacity) (int, error) {
 	for {
 		r.mu.Lock()
-		if !r.more() {
+		most, turn := mostAhead, true
+		if r.study.Spec.Workers == 1 {
+			most, turn = 1, len(r.open) == 0
+		}
+		if !r.more() || !turn {
 			r.mu.Unlock()
 			return -1, nil
 		}
@@ -153,7 +160,7 @@ func (r *Runner) next(ctx context.Context, c Capacity) (int, error) {
 		}
 		clear(r.changed)
 		r.mu.Unlock()
-		if n >= r.study.Spec.RunCap || len(c.Leave) > 0 || ahead >= mostAhead {
+		if n >= r.study.Spec.RunCap || len(c.Leave) > 0 || ahead >= most {
 			return -1, nil // all that wait are for other workers
 		}
 		if err := r.propose(ctx, n); err != nil {

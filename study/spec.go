@@ -14,7 +14,7 @@ type Spec struct {
 	Epochs      int        `json:"epochs"` // at most, a trial
 	Seed        uint64     `json:"seed"`
 	Pruner      PrunerSpec `json:"pruner"`
-	Workers     int        `json:"workers"` // 0: one a core
+	Workers     int        `json:"workers"` // trials at once; 0: as many as the devices have room for
 	// Devices are where trials are trained, see study/spec.Devices; empty: wherever they can be.
 	Devices []string `json:"devices,omitempty"`
 	// Precision is that of a GPU's arithmetic: tf32, bf16, or empty for fp32. A core computes in fp32 whatever it is.

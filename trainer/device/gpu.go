@@ -78,7 +78,10 @@ type Stream interface {
 }
 
 // Graph is a captured sequence of launches.
-type Graph interface{ Close() error }
+type Graph interface {
+	// Close drops it; a second one does nothing.
+	Close() error
+}
 
 // Mark is a point in a stream.
 type Mark interface {

@@ -173,6 +173,17 @@ func TestCaptureErrors(t *testing.T) {
 	}
 	g, err := b.s.Capture(func() error { return b.s.Fill(x, 0, 4) })
 	b.must(err)
+	func() {
+		defer func() {
+			if r := recover(); r != boom {
+				t.Errorf("the capture of a function that panics gives %v", r)
+			}
+		}()
+		b.s.Capture(func() error { panic(boom) }) //nolint:errcheck // it does not return
+	}()
+	if v := b.download(x, 1)[0]; v != 5 {
+		t.Errorf("after a capture that panicked the stream gives %g", v)
+	}
 	other := newBench(t, b.gpu)
 	if err := other.s.Run(g); err == nil {
 		t.Error("a graph ran in another stream")
@@ -180,6 +191,11 @@ func TestCaptureErrors(t *testing.T) {
 	b.must(b.s.Run(g))
 	if v := b.download(x, 1)[0]; v != 0 {
 		t.Errorf("after the graph there is %g", v)
+	}
+	b.must(g.Close())
+	b.must(g.Close())
+	if err := b.s.Run(g); err == nil {
+		t.Error("a graph ran after it was closed")
 	}
 }
 

@@ -75,12 +75,19 @@ func (s *stream) Capture(f func() error) (Graph, error) {
 	if err := s.gpu.do(func() error { return beginCapture(s.s) }, "begin to capture"); err != nil {
 		return nil, err
 	}
-	failed := f()
 	g := &graph{stream: s}
-	err := s.gpu.do(func() (err error) {
-		g.exec, err = endCapture(s.s, failed == nil)
-		return err
-	}, "capture a graph")
+	failed := errors.New("what was to be captured has panicked")
+	var err error
+	func() {
+		// In any case: a stream that goes on capturing is of no more use.
+		defer func() {
+			err = s.gpu.do(func() (err error) {
+				g.exec, err = endCapture(s.s, failed == nil)
+				return err
+			}, "capture a graph")
+		}()
+		failed = f()
+	}()
 	if failed != nil {
 		return nil, fmt.Errorf("capture a graph: %w", failed)
 	}
@@ -94,6 +101,9 @@ func (s *stream) Run(g Graph) error {
 	r, ok := g.(*graph)
 	if !ok || r.stream != s {
 		return errors.New("run a graph: it is another stream's")
+	}
+	if r.closed {
+		return errors.New("run a graph: it is closed")
 	}
 	return s.gpu.do(func() error { return r.exec.launch(s.s) }, "run a graph")
 }
@@ -135,9 +145,14 @@ func (s *stream) Close() error {
 type graph struct {
 	stream *stream
 	exec   graphExec
+	closed bool
 }
 
 func (g *graph) Close() error {
+	if g.closed {
+		return nil
+	}
+	g.closed = true
 	return g.stream.gpu.do(func() error { return g.exec.destroy() }, "close a graph")
 }
 

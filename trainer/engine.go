@@ -118,6 +118,31 @@ type Sums struct {
 	Intersection, Union [kernel.MaxMaskClasses]int
 }
 
+// SumsOf are those of a batch, of which a kernel gives the mean loss.
+func SumsOf(s kernel.Sums) Sums {
+	return Sums{
+		Images: s.Images, Values: s.Values, Loss: s.Loss * float64(s.Images), SE: s.SE, AE: s.AE, SSIM: s.SSIM, Within: s.Within, KL: s.KL,
+		Right: s.Right, Intersection: s.Intersection, Union: s.Union,
+	}
+}
+
+// Add adds those of further images.
+func (s *Sums) Add(o Sums) {
+	s.Images += o.Images
+	s.Values += o.Values
+	s.Loss += o.Loss
+	s.SE += o.SE
+	s.AE += o.AE
+	s.SSIM += o.SSIM
+	s.Within += o.Within
+	s.KL += o.KL
+	s.Right += o.Right
+	for i := range o.Union {
+		s.Intersection[i] += o.Intersection[i]
+		s.Union[i] += o.Union[i]
+	}
+}
+
 // Report is a slot that has halted.
 type Report struct {
 	Slot  int

@@ -143,14 +143,7 @@ func (p *PCA) Evaluate(ctx context.Context, set *dataset.Images, components []in
 				}
 				p.kernels.Dense(&ws, pred.Data[:n*size], part, p.basis[:k*size], p.mean, n, k, size, kernel.Identity)
 			}
-			s := p.kernels.Evaluate(&ws, pred.First(n), target.First(n), loss)
-			out[i].Images += s.Images
-			out[i].Values += s.Values
-			out[i].Loss += s.Loss * float64(s.Images)
-			out[i].SE += s.SE
-			out[i].AE += s.AE
-			out[i].SSIM += s.SSIM
-			out[i].Within += s.Within
+			out[i].Add(trainer.SumsOf(p.kernels.Evaluate(&ws, pred.First(n), target.First(n), loss)))
 		}
 	}
 	return out, nil

@@ -78,17 +78,7 @@ func (c comparison) mse(first int) float64 {
 
 func (c comparison) sums() (s trainer.Sums) {
 	for _, v := range c {
-		s.Images += v.Images
-		s.Values += v.Values
-		s.SE += v.SE
-		s.AE += v.AE
-		s.SSIM += v.SSIM
-		s.Within += v.Within
-		s.Right += v.Right
-		for i := range v.Union {
-			s.Intersection[i] += v.Intersection[i]
-			s.Union[i] += v.Union[i]
-		}
+		s.Add(trainer.SumsOf(v))
 	}
 	return s
 }

@@ -201,7 +201,7 @@ func (e *Engine) Evaluate(ctx context.Context, slot int, which trainer.Which, se
 		if err != nil {
 			return trainer.Evaluation{}, fmt.Errorf("evaluate: %w", err)
 		}
-		add(&out.Sums, sums)
+		out.Sums.Add(trainer.SumsOf(sums))
 		if want.Codes {
 			out.Codes = append(out.Codes, run.Code(len(batch))...)
 		}

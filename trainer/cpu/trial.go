@@ -178,7 +178,7 @@ func (t *trial) validate() error {
 		return fmt.Errorf("epoch %d, validation: %w", t.epoch+1, trainer.ErrNaN)
 	}
 	t.at += len(images)
-	add(&t.report.Validation, sums)
+	t.report.Validation.Add(trainer.SumsOf(sums))
 	return nil
 }
 
@@ -203,20 +203,3 @@ func (t *trial) keep() {
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
-// add adds a batch.
-func add(to *trainer.Sums, s kernel.Sums) {
-	to.Images += s.Images
-	to.Values += s.Values
-	to.Loss += s.Loss * float64(s.Images)
-	to.SE += s.SE
-	to.AE += s.AE
-	to.SSIM += s.SSIM
-	to.Within += s.Within
-	to.KL += s.KL
-	to.Right += s.Right
-	for i := range s.Union {
-		to.Intersection[i] += s.Intersection[i]
-		to.Union[i] += s.Union[i]
-	}
-}

@@ -193,7 +193,7 @@ func (v *viewer) collect(n int, m device.Mark, want trainer.Want, out *trainer.E
 		if err := e.viewing.get(cuda.Bytes(table), ev.slot, m); err != nil {
 			return err
 		}
-		add(&out.Sums, sums(table[0].Validation))
+		out.Sums.Add(sums(table[0].Validation))
 	}
 	if want.Codes {
 		codes, err := v.value(v.forward.Code, n, m)
@@ -231,17 +231,6 @@ func (v *viewer) value(value, n int, m device.Mark) ([]float32, error) {
 		out[i] = math.Float32frombits(uint32(half[2*i])<<16 | uint32(half[2*i+1])<<24)
 	}
 	return out, nil
-}
-
-// add adds the sums of a batch.
-func add(to *trainer.Sums, s trainer.Sums) {
-	to.Images += s.Images
-	to.Values += s.Values
-	to.Loss += s.Loss
-	to.SE += s.SE
-	to.AE += s.AE
-	to.SSIM += s.SSIM
-	to.Within += s.Within
 }
 
 // Decode is refused: no stack that a GPU runs makes images of codes.

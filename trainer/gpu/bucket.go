@@ -61,7 +61,7 @@ type flight struct {
 	err    error
 }
 
-// newBucket makes the tables of a stack.
+// newBucket makes the tables of a stack. The engine's making is held.
 func (e *Engine) newBucket(c model.Config, train, forward *program) (*bucket, error) {
 	b := &bucket{
 		engine: e, stack: stackOf(c), train: train, forward: forward, trials: make([]*trial, e.options.Slots),
@@ -76,7 +76,7 @@ func (e *Engine) newBucket(c model.Config, train, forward *program) (*bucket, er
 	evaluatorAt, slotAt := o.take(b.evaluator.table.bytes), o.take(cuda.SizeOf[cuda.Slot]())
 	b.bytes = o.at
 	var err error
-	if b.memory, err = e.take(b.bytes); err != nil {
+	if b.memory, err = e.squeeze(b.bytes); err != nil {
 		return nil, err
 	}
 	at := func(offset int64) device.Address { return b.memory + device.Address(offset) }

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,9 +183,33 @@ func Need(c trainer.Config, precision string) (int64, error) {
 	return newRoom(c, trainPlan, forwardPlan, train.split, valueBytes(precision)).bytes, nil
 }
 
-// take takes memory, waiting for what trials that are gone still use, and giving up data sets that no trial uses. It wraps
-// [trainer.ErrMemory] where there is none.
+// take takes memory, waiting for what trials that are gone still use, and giving up data sets and stacks that no trial uses.
+// It wraps [trainer.ErrMemory] where there is none.
 func (e *Engine) take(bytes int64) (device.Address, error) {
+	at, err := e.fit(bytes)
+	if !errors.Is(err, trainer.ErrFull) {
+		return at, err
+	}
+	e.making.Lock()
+	defer e.making.Unlock()
+	return e.squeeze(bytes)
+}
+
+// squeeze is take for who makes a bucket: making is held.
+func (e *Engine) squeeze(bytes int64) (device.Address, error) {
+	for {
+		at, err := e.fit(bytes)
+		if !errors.Is(err, trainer.ErrFull) {
+			return at, err
+		}
+		if dismissed, failure := e.dismiss(0); failure != nil || !dismissed {
+			return 0, cmp.Or(failure, err)
+		}
+	}
+}
+
+// fit is take beside the stacks that there are.
+func (e *Engine) fit(bytes int64) (device.Address, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.reap(false); err != nil {
@@ -228,12 +253,10 @@ func (e *Engine) reap(wait bool) error {
 	var failure error
 	for _, l := range e.going {
 		done, err := true, error(nil)
-		if l.mark != nil {
-			if wait {
-				err = l.mark.Wait()
-			} else {
-				done, err = l.mark.Done()
-			}
+		if wait {
+			err = l.mark.Wait()
+		} else {
+			done, err = l.mark.Done()
 		}
 		switch {
 		case err != nil:
@@ -242,9 +265,7 @@ func (e *Engine) reap(wait bool) error {
 		case !done:
 			kept = append(kept, l)
 		default:
-			if l.mark != nil {
-				l.mark.Close() //nolint:errcheck // it was reached
-			}
+			l.mark.Close() //nolint:errcheck // it was reached
 			e.heap.give(l.at, l.bytes)
 		}
 	}

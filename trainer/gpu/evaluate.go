@@ -55,7 +55,7 @@ func (t *trial) evaluate(ctx context.Context, which trainer.Which, set *dataset.
 			return trainer.Evaluation{}, fmt.Errorf("run image %d: the set has %d", i, set.Len())
 		}
 	}
-	b := t.bucket
+	b, e := t.bucket, t.bucket.engine
 	b.mu.Lock()
 	if t.state == running {
 		// Its memory is that of rounds which may be under way, so no more may be sent meanwhile.
@@ -72,7 +72,7 @@ func (t *trial) evaluate(ctx context.Context, which trainer.Which, set *dataset.
 	if err != nil {
 		return trainer.Evaluation{}, err
 	}
-	defer v.close()
+	defer e.letGo(v.resident)
 	var out trainer.Evaluation
 	for at := 0; at < len(images); at += t.c.Batch {
 		if err := ctx.Err(); err != nil {
@@ -89,40 +89,24 @@ func (t *trial) evaluate(ctx context.Context, which trainer.Which, set *dataset.
 type viewer struct {
 	*trial
 	set      *dataset.Images
-	resident *resident // nil: the pixels of a batch are copied to staged
+	resident *resident // nil: the pixels of a batch are copied to the trial's room
 	w        int64
-	extra    device.Address // order of a batch, and its pixels if they are staged
-	bytes    int64
 	pixels   []byte
 }
 
 func (t *trial) viewer(which trainer.Which, set *dataset.Images) (*viewer, error) {
 	e := t.bucket.engine
-	v := &viewer{trial: t, set: set, resident: e.find(set), w: t.room.w, bytes: roundUp(4 * int64(t.c.Batch))}
+	v := &viewer{trial: t, set: set, w: t.room.w}
 	if which == trainer.Best {
 		v.w = t.room.best
 	}
-	if v.resident == nil {
-		v.bytes += int64(t.c.Batch * t.c.Height * t.c.Width * t.c.Channels)
-	}
-	var err error
-	if v.extra, err = e.take(v.bytes); err != nil {
-		v.close()
-		return nil, err
-	}
 	ev := &t.bucket.evaluator
 	lines := ev.table.row(0, t.forward, t.room.forward, t.room.splits, t.at)
-	if err = e.viewing.put(lines, ev.stream.After); err != nil {
-		v.close()
+	if err := e.viewing.put(lines, ev.stream.After); err != nil {
 		return nil, err
 	}
+	v.resident = e.find(set)
 	return v, nil
-}
-
-// close gives back what the viewer has taken; what it has put into its stream is done.
-func (v *viewer) close() {
-	v.bucket.engine.letGo(v.resident)
-	v.bucket.engine.give(v.extra, v.bytes)
 }
 
 // batch runs one batch and adds what is wanted of it to out.
@@ -132,22 +116,20 @@ func (v *viewer) batch(images []int, want trainer.Want, out *trainer.Evaluation)
 	for i, image := range images {
 		order[i] = int32(image)
 	}
+	on := func(offset int64) device.Address { return v.at + device.Address(offset) }
 	patches := []patch{}
-	u := cuda.Unit{
-		Order: cuda.Address(v.extra), W: cuda.Address(v.at) + cuda.Address(v.w), N: int32(n), Train: cuda.Measure,
-	}
+	u := cuda.Unit{Order: cuda.Address(on(v.room.viewed)), W: cuda.Address(on(v.w)), N: int32(n), Train: cuda.Measure}
 	if v.resident != nil {
 		u.Pixels = cuda.Address(v.resident.at)
 	} else {
-		staged := v.extra + device.Address(roundUp(4*int64(v.c.Batch)))
 		size := v.c.Height * v.c.Width * v.c.Channels
 		v.pixels = v.pixels[:0]
 		for i, image := range images {
 			v.pixels = append(v.pixels, v.set.Pixels[image*size:][:size]...)
 			order[i] = int32(i)
 		}
-		u.Pixels = cuda.Address(staged)
-		patches = append(patches, patch{staged, v.pixels})
+		u.Pixels = cuda.Address(on(v.room.staged))
+		patches = append(patches, patch{on(v.room.staged), v.pixels})
 	}
 	slot := v.room.slot(v.c, v.forward.Layout, v.forward.Loss, v.at)
 	slot.Unit = u
@@ -156,7 +138,7 @@ func (v *viewer) batch(images []int, want trainer.Want, out *trainer.Evaluation)
 	for i := range tiles {
 		tiles[i].Tile = int32(i)
 	}
-	patches = append(patches, patch{v.extra, cuda.Bytes(order)}, patch{ev.slot, cuda.Bytes([]cuda.Slot{slot})},
+	patches = append(patches, patch{on(v.room.viewed), cuda.Bytes(order)}, patch{ev.slot, cuda.Bytes([]cuda.Slot{slot})},
 		patch{table.at + device.Address(table.tileList), cuda.Bytes(tiles)},
 		patch{table.at + device.Address(table.slotList), cuda.Bytes([]cuda.Work{{}})},
 		patch{table.at + device.Address(table.lists), cuda.Bytes([]cuda.Lists{{

@@ -6,7 +6,7 @@ import (
 	"sweep/trainer/device"
 )
 
-// unit is what places of a heap are multiples of: nothing that a kernel reads by fours or by lines of 128 bytes is cut.
+// heapUnit is what places of a heap are multiples of: nothing that a kernel reads by fours or by lines of 128 bytes is cut.
 const heapUnit = 256
 
 // heap hands out pieces of one block of a device's memory. It is used by one goroutine at a time.

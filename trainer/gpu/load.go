@@ -145,7 +145,7 @@ func (e *Engine) leave(t *trial) {
 	}
 	b.mu.Unlock()
 	if err != nil {
-		e.told(err) //nolint:errcheck // the next call tells it
+		e.stopped(err) //nolint:errcheck // the next call tells it
 		return
 	}
 	e.mu.Lock()
@@ -191,18 +191,10 @@ func (e *Engine) bucketOf(c trainer.Config) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	var lacking []string
-	for _, p := range []*program{train, forward} {
-		for _, s := range p.steps {
-			if !s.runs() && !slices.Contains(lacking, s.kind) {
-				lacking = append(lacking, s.kind)
-			}
-		}
+	if kinds := lacks(train, forward); len(kinds) > 0 {
+		return nil, fmt.Errorf("a GPU has no kernels for its steps %s: train it on a core", strings.Join(kinds, ", "))
 	}
-	if len(lacking) > 0 {
-		return nil, fmt.Errorf("a GPU has no kernels for its steps %s: train it on a core", strings.Join(lacking, ", "))
-	}
-	if err := e.dismiss(); err != nil {
+	if _, err := e.dismiss(idleBuckets - 1); err != nil {
 		return nil, err
 	}
 	b, err := e.newBucket(c.Config, train, forward)
@@ -215,8 +207,8 @@ func (e *Engine) bucketOf(c trainer.Config) (*bucket, error) {
 	return join(), nil
 }
 
-// dismiss closes the oldest of more idle buckets than are kept.
-func (e *Engine) dismiss() error {
+// dismiss closes the oldest of the idle buckets where they are more than are kept, and tells whether it did. making is held.
+func (e *Engine) dismiss(kept int) (bool, error) {
 	var idle []*bucket
 	for _, b := range e.stacks() {
 		b.mu.Lock()
@@ -225,16 +217,18 @@ func (e *Engine) dismiss() error {
 		}
 		b.mu.Unlock()
 	}
-	if len(idle) < idleBuckets {
-		return nil
+	if len(idle) <= kept {
+		return false, nil
 	}
 	e.mu.Lock()
 	e.buckets = slices.DeleteFunc(e.buckets, func(b *bucket) bool { return b == idle[0] })
 	e.mu.Unlock()
-	if err := idle[0].stream.Wait(); err != nil {
-		return err
+	for _, s := range []device.Stream{idle[0].stream, idle[0].evaluator.stream} {
+		if err := s.Wait(); err != nil {
+			return true, err
+		}
 	}
-	return idle[0].close()
+	return true, idle[0].close()
 }
 
 // Save copies out the state of the last epoch's end. Its StopState is the caller's to fill.

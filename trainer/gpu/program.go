@@ -261,15 +261,20 @@ func Lacks(c model.Config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return lacks(train, forward), nil
+}
+
+// lacks lists the kinds of step of programs that there are no kernels for.
+func lacks(programs ...*program) []string {
 	var out []string
-	for _, p := range []*program{train, forward} {
+	for _, p := range programs {
 		for _, s := range p.steps {
 			if !s.runs() && !slices.Contains(out, s.kind) {
 				out = append(out, s.kind)
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // runs tells whether there are kernels for a step.

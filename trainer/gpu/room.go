@@ -20,6 +20,7 @@ type room struct {
 	image, square    int64   // sums of images, and of the gradient's squares
 	cleared          int64   // up to here a trial begins with zeros
 	order, flips     int64   // of the training images, then of the validation images; of the training images
+	viewed, staged   int64   // a batch that is evaluated: which images, and their pixels where the set is not on the device
 	train, forward   []int64 // by value of each plan: what is in use of either shares memory with what is in use of the other
 	stride           int     // floats of one tile's partial sums
 	splits           []int32 // by weight: where its partial sums begin
@@ -29,12 +30,12 @@ type room struct {
 	pieces           int // spans of the trained part
 }
 
-// offsets are those of a block of so many bytes, one behind another, each a multiple of 256.
+// offsets are those of a block of so many bytes, one behind another, each a multiple of [heapUnit].
 type offsets struct{ at int64 }
 
 func (o *offsets) take(bytes int64) int64 {
 	at := o.at
-	o.at += (bytes + 255) &^ 255
+	o.at += roundUp(bytes)
 	return at
 }
 
@@ -61,6 +62,7 @@ func newRoom(c trainer.Config, train, forward *plan.Program, split []bool, value
 	r.cleared = o.at
 	r.order = o.take(4 * int64(c.Train.Len()+c.Validation.Len()))
 	r.flips = o.take(int64(c.Train.Len()))
+	r.viewed, r.staged = o.take(4*int64(c.Batch)), o.take(int64(c.Batch*c.Height*c.Width*c.Channels))
 	arena := o.at
 	var most int
 	place := func(p *plan.Program) []int64 {

@@ -51,3 +51,47 @@ func TestWhatCannotBeSentLosesTheDevice(t *testing.T) {
 		t.Errorf("loading into the same engine gives %v", err)
 	}
 }
+
+// unmarked is a device whose streams, once told, make no more marks.
+type unmarked struct {
+	device.GPU
+	told *bool
+}
+
+func (u unmarked) Stream() (device.Stream, error) {
+	q, err := u.GPU.Stream()
+	return unmarkedStream{q, u.told}, err
+}
+
+type unmarkedStream struct {
+	device.Stream
+	told *bool
+}
+
+func (u unmarkedStream) Mark() (device.Mark, error) {
+	if *u.told {
+		return nil, fmt.Errorf("make an event: %w", device.ErrMemory)
+	}
+	return u.Stream.Mark()
+}
+
+// Without a mark nobody learns when the memory of a trial that was cleared is free: it would stay taken, and the slot with it.
+func TestWhatCannotBeGivenBackLosesTheDevice(t *testing.T) {
+	told := false
+	e, err := New(unmarked{device0(t), &told}, Options{Slots: 2, Memory: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	load(t, e, 0, small(nil), nil)
+	told = true
+	e.Clear(0)
+	told = false
+	if err := e.Load(0, small(nil), nil); !errors.Is(err, trainer.ErrDevice) || !errors.Is(err, device.ErrMemory) {
+		t.Errorf("loading after a trial that could not be cleared gives %v", err)
+	}
+}

@@ -57,18 +57,34 @@ func (p place) file(name, body string) string {
 	return path
 }
 
-// sweep runs the binary in the folder, as a script would: no terminal.
+// of is the same place in a part of its test.
+func (p place) of(t *testing.T) place {
+	p.t = t
+	return p
+}
+
+// command is the binary in the folder, whatever data and database the environment names.
+func (p place) command(args ...string) *exec.Cmd {
+	c := exec.Command(p.bin, args...)
+	c.Dir, c.Env = p.dir, append(os.Environ(), "SWEEP_DATA=", "SWEEP_DB=")
+	return c
+}
+
+// sweep runs the binary, as a script would: no terminal.
 func (p place) sweep(args ...string) (stdout, stderr string, code int) {
 	p.t.Helper()
-	c := exec.Command(p.bin, args...)
-	c.Dir = p.dir
-	c.Env = append(os.Environ(), "SWEEP_DATA=", "SWEEP_DB=")
+	return p.ends(p.command(args...))
+}
+
+// ends runs a command to its end, whatever its exit code is.
+func (p place) ends(c *exec.Cmd) (stdout, stderr string, code int) {
+	p.t.Helper()
 	var out, err bytes.Buffer
 	c.Stdout, c.Stderr = &out, &err
 	if e := c.Run(); e != nil {
 		var exit *exec.ExitError
 		if !errors.As(e, &exit) {
-			p.t.Fatalf("sweep %v: %v", args, e)
+			p.t.Fatalf("%v: %v", c.Args, e)
 		}
 		code = exit.ExitCode()
 	}
@@ -355,9 +371,7 @@ func TestBadInput(t *testing.T) {
 func TestSecondRunIsTold(t *testing.T) {
 	p := newPlace(t)
 	spec := p.file("long.yaml", strings.NewReplacer("run_cap: 2", "run_cap: 100", "name: tiny", "name: long", "train: 64", "train: 4000").Replace(tiny))
-	first := exec.Command(p.bin, "run", spec)
-	first.Dir = p.dir
-	first.Env = append(os.Environ(), "SWEEP_DATA=", "SWEEP_DB=")
+	first := p.command("run", spec)
 	waitFor(t, first, "study long")
 	_, stderr, code := p.sweep("run", spec)
 	if code != 1 || !strings.Contains(stderr, "long") || !strings.Contains(stderr, "sweep top long") || !strings.Contains(stderr, "--db") {
@@ -388,9 +402,7 @@ func TestInterrupt(t *testing.T) {
 	p := newPlace(t)
 	spec := p.file("long.yaml", strings.NewReplacer("run_cap: 2", "run_cap: 4", "train: 64", "train: 4000", "epochs: 2", "epochs: 4").Replace(tiny))
 	p.must("run", spec, "--db", "calm.db")
-	first := exec.Command(p.bin, "run", spec)
-	first.Dir = p.dir
-	first.Env = append(os.Environ(), "SWEEP_DATA=", "SWEEP_DB=")
+	first := p.command("run", spec)
 	waitFor(t, first, "study tiny")
 	if err := first.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

@@ -54,12 +54,9 @@ func cudaPlace(t *testing.T) place {
 // with runs the binary with variables of its own.
 func (p place) with(env []string, args ...string) (stdout, stderr string, code int) {
 	p.t.Helper()
-	c := exec.Command(p.bin, args...)
-	c.Dir, c.Env = p.dir, append(append(os.Environ(), "SWEEP_DATA=", "SWEEP_DB="), env...)
-	var out, err bytes.Buffer
-	c.Stdout, c.Stderr = &out, &err
-	c.Run() //nolint:errcheck // the exit code says it
-	return out.String(), err.String(), c.ProcessState.ExitCode()
+	c := p.command(args...)
+	c.Env = append(c.Env, env...)
+	return p.ends(c)
 }
 
 type cudaTrial struct {
@@ -122,6 +119,7 @@ func TestCUDASweep(t *testing.T) {
 	}
 
 	t.Run("four at once", func(t *testing.T) {
+		p := p.of(t)
 		_, stderr, code := p.with(nil, "run", "gpu.yaml", "--db", "four.db", "--devices", "cuda:0", "--workers", "4")
 		if code != 0 || !strings.Contains(stderr, "4 trials at once") || !strings.Contains(stderr, "not yet measured on hardware") {
 			t.Fatalf("exit %d\n%s", code, stderr)
@@ -129,27 +127,14 @@ func TestCUDASweep(t *testing.T) {
 		p.equal("four at once", one, p.cudaTable("four.db", "gpu", 4))
 	})
 	t.Run("killed", func(t *testing.T) {
+		p := p.of(t)
 		// Long enough to be broken off between a checkpoint and its end, which takes that away.
 		p.file("long.yaml", strings.NewReplacer("name: gpu", "name: long", "epochs: 3", "epochs: 40").Replace(cudaSweep))
 		p.must("run", "long.yaml", "--db", "long.db", "--devices", "cuda:0")
 		long := p.cudaTable("long.db", "long", 4)
-		run := func() *exec.Cmd {
-			c := exec.Command(p.bin, "run", "long.yaml", "--db", "killed.db", "--devices", "cuda:0", "--workers", "2")
-			c.Dir = p.dir
-			return c
-		}
-		c := run()
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		p.checkpointed("killed.db")
-		c.Process.Kill() //nolint:errcheck // Wait tells
-		if err := c.Wait(); err == nil {
-			t.Fatal("the sweep was over before it was killed")
-		}
-		if out, err := run().CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		run := []string{"run", "long.yaml", "--db", "killed.db", "--devices", "cuda:0", "--workers", "2"}
+		p.killed(p.command(run...), "killed.db")
+		p.must(run...)
 		got := p.cudaTable("killed.db", "long", 4)
 		p.equal("killed", long, got)
 		resumed := 0
@@ -161,6 +146,7 @@ func TestCUDASweep(t *testing.T) {
 		}
 	})
 	t.Run("lost", func(t *testing.T) {
+		p := p.of(t)
 		_, stderr, code := p.with([]string{"SWEEP_FAKE_FAIL_AFTER=900"}, "run", "gpu.yaml", "--db", "lost.db", "--devices", "cuda:0", "--workers", "2")
 		if code != 0 || !strings.Contains(stderr, "cuda:0 was lost and is open again") {
 			t.Fatalf("exit %d\n%s", code, stderr)
@@ -181,23 +167,45 @@ func TestCUDASweep(t *testing.T) {
 	})
 }
 
-// checkpointed waits until a database holds a checkpoint.
-func (p place) checkpointed(name string) {
+// killed starts a sweep and kills it as soon as its database holds a checkpoint.
+func (p place) killed(c *exec.Cmd, name string) {
 	p.t.Helper()
-	for range 600 {
-		db, err := sql.Open("sqlite3", "file:"+filepath.Join(p.dir, name)+"?mode=ro")
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		var n int
-		err = db.QueryRow(`SELECT count(*) FROM artifact WHERE kind = 'checkpoint'`).Scan(&n)
-		db.Close()
-		if err == nil && n > 0 {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	if err := c.Start(); err != nil {
+		p.t.Fatal(err)
 	}
-	p.t.Fatal("no checkpoint was written in 12 s")
+	over := make(chan error, 1)
+	go func() { over <- c.Wait() }()
+	late := time.After(time.Minute)
+	for !p.checkpointed(name) {
+		select {
+		case err := <-over:
+			p.t.Fatalf("the sweep was over before it was killed: %v\n%s", err, &said)
+		case <-late:
+			c.Process.Kill() //nolint:errcheck // it may have ended
+			<-over
+			p.t.Fatalf("no checkpoint was written in a minute\n%s", &said)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	c.Process.Kill() //nolint:errcheck // Wait tells
+	if err := <-over; err == nil {
+		p.t.Fatalf("the sweep was over before it was killed\n%s", &said)
+	}
+}
+
+// checkpointed reports whether a database is there and holds a checkpoint.
+func (p place) checkpointed(name string) bool {
+	p.t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(p.dir, name)+"?mode=ro")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close()
+	var n int
+	err = db.QueryRow(`SELECT count(*) FROM artifact WHERE kind = 'checkpoint'`).Scan(&n)
+	return err == nil && n > 0
 }
 
 // What a GPU has no kernel for is trained on a core, and plan and attempts say so; with GPUs alone it is refused at its

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -179,9 +178,7 @@ func pages(t *testing.T, p place) {
 	}
 	address := free.Addr().String()
 	free.Close()
-	server := exec.Command(p.bin, "web", "--addr", address)
-	server.Dir = p.dir
-	server.Env = append(os.Environ(), "SWEEP_DATA=", "SWEEP_DB=")
+	server := p.command("web", "--addr", address)
 	waitFor(t, server, address)
 	defer server.Wait()         //nolint:errcheck // it was killed
 	defer server.Process.Kill() //nolint:errcheck // it may have ended

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -213,6 +214,30 @@ func TestMainJob(t *testing.T) {
 	p.must("rm", "tiny", "--yes")
 	if out := p.must("studies", "--json"); strings.TrimSpace(out) != "[]" {
 		t.Errorf("after rm there are %s", out)
+	}
+}
+
+// A plan counts the trials at once of the run, but not more cores than there are; devices that are not there it names.
+func TestPlanDevices(t *testing.T) {
+	p := newPlace(t)
+	for _, c := range []struct {
+		keys           string
+		workers, cores int
+		warning        string
+	}{
+		{"devices: cpu", runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0), ""},
+		{"workers: 1", 1, 1, ""},
+		{"devices: cpu\n  workers: 1000", 1000, runtime.GOMAXPROCS(0), ""},
+		{"devices: cpu:9999", runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0), "`sweep run` will refuse this sweep here: there is no core cpu:9999"},
+	} {
+		var plan struct {
+			Workers, Cores int
+			Warnings       []string
+		}
+		decode(t, p.must("plan", p.file("plan.yaml", strings.Replace(tiny, "sweep:\n", "sweep:\n  "+c.keys+"\n", 1)), "--json"), &plan)
+		if plan.Workers != c.workers || plan.Cores != c.cores || !strings.Contains(strings.Join(plan.Warnings, "\n"), c.warning) {
+			t.Errorf("%q: plan says %+v", c.keys, plan)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -225,8 +226,9 @@ func TestCUDABesideCores(t *testing.T) {
 		t.Error("a sweep that was refused has a database")
 	}
 	var plan struct {
-		CoreShare float64 `json:"core_share"`
-		NeedsCore []struct {
+		Workers, Cores int
+		CoreShare      float64 `json:"core_share"`
+		NeedsCore      []struct {
 			Parameter string
 			Value     any
 			Steps     []string
@@ -235,12 +237,15 @@ func TestCUDABesideCores(t *testing.T) {
 	}
 	decode(t, p.must("plan", "mixed.yaml", "--json"), &plan)
 	if len(plan.NeedsCore) != 1 || plan.NeedsCore[0].Parameter != "variant" || plan.NeedsCore[0].Value != "attention" ||
-		plan.CoreShare < 0.3 || plan.CoreShare > 0.7 || len(plan.GPUs) != 1 {
+		plan.CoreShare < 0.3 || plan.CoreShare > 0.7 || len(plan.GPUs) != 1 || plan.Cores != runtime.GOMAXPROCS(0) {
 		t.Errorf("plan says %+v", plan)
 	}
 	_, stderr, code = p.with(nil, "run", "mixed.yaml")
 	if code != 0 {
 		t.Fatalf("exit %d\n%s", code, stderr)
+	}
+	if words := fmt.Sprintf("%d trials at once", plan.Workers); !strings.Contains(stderr, words) {
+		t.Errorf("plan says %s, the run another number:\n%s", words, stderr)
 	}
 	for n, tr := range p.cudaTable("sweep.db", "mixed", 2) {
 		a := tr.Attempts[len(tr.Attempts)-1]

@@ -15,7 +15,9 @@ import (
 	"sweep/study/sampler"
 	"sweep/study/spec"
 	"sweep/trainer"
+	"sweep/trainer/cpu"
 	"sweep/trainer/dataset"
+	"sweep/trainer/kernel"
 )
 
 // planView is what `sweep plan --json` prints.
@@ -28,9 +30,11 @@ type planView struct {
 	Configurations *study.Number  `json:"configurations"` // null: a continuous range, no end of them
 	Data           study.DataSpec `json:"data"`
 	Warnings       []string       `json:"warnings"`
-	Workers        int            `json:"workers"`
-	// The rate is measured on this machine on a few configurations; the times assume no trial stops early.
-	ImagesPerS float64 `json:"images_per_s"` // one worker
+	Workers        int            `json:"workers"` // trials at once on the devices that a run would use
+	// The rate is measured on this machine on a few configurations; the times assume no trial stops early. They are those
+	// of so many cores, also where a run would use GPUs.
+	Cores      int     `json:"cores"`
+	ImagesPerS float64 `json:"images_per_s"` // one core
 	TrialS     float64 `json:"trial_s"`
 	SweepS     float64 `json:"sweep_s"`
 	// What a GPU has no kernels for is trained on a core: these values, and about this part of the configurations.
@@ -78,10 +82,9 @@ func (a *app) plan(ctx context.Context, s study.Spec) (planView, error) {
 	if n := study.Number(s.Space.Cardinality()); !math.IsInf(float64(n), 0) {
 		p.Configurations = &n
 	}
-	list := engines(s.Workers)
-	defer closeEngines(list)
-	p.Workers = len(list)
-	seconds, err := a.secondsPerImage(ctx, s, list[0])
+	core := cpu.New("cpu:0", kernel.Best())
+	defer core.Close() //nolint:errcheck // a core has nothing to give back
+	seconds, err := a.secondsPerImage(ctx, s, core)
 	if err != nil {
 		return p, err
 	}
@@ -92,32 +95,57 @@ func (a *app) plan(ctx context.Context, s study.Spec) (planView, error) {
 	// A validated image is one of three passes: forward, without the two of the gradient.
 	images := float64(s.Data.Train) + float64(s.Data.Validation)/3
 	p.TrialS = images * seconds * float64(s.Epochs)
-	p.SweepS = p.TrialS * math.Ceil(float64(s.RunCap)/float64(p.Workers))
+	p.SweepS = p.TrialS * math.Ceil(float64(s.RunCap)/float64(p.Cores))
 	return p, nil
 }
 
-// planDevices says which GPUs a run would use, and what it would leave to cores.
+// planDevices says which devices a run would use, how many trials at once that is, and what it would leave to cores.
 func (a *app) planDevices(ctx context.Context, s study.Spec, p *planView) error {
-	c, err := here(s.Devices).choose(s.Devices)
+	m := here(s.Devices)
+	c, err := m.choose(s.Devices)
 	if err != nil {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("devices: %v", err))
+		p.refused(err)
+		c = choice{cores: coreNames(m.cores)}
 	}
-	p.NeedsCore, p.GPUs = []lacking{}, []string{}
-	for _, g := range c.gpus {
-		p.GPUs = append(p.GPUs, g.ID+" ("+g.Name+")")
-	}
+	alone := len(c.gpus) > 0 && len(c.cores) == 0
 	j, err := a.judgeOf(s)
 	if err != nil {
 		return err
 	}
+	gpus, room, err := c.openGPUs(s, j)
+	if err != nil {
+		p.refused(err)
+		c = choice{cores: coreNames(m.cores)}
+	}
+	closeGPUs(gpus)
+	p.NeedsCore, p.GPUs = []lacking{}, []string{}
+	for _, g := range c.gpus {
+		p.GPUs = append(p.GPUs, g.ID+" ("+g.Name+")")
+	}
+	slots, shared := c.share(s.Workers, room)
+	for _, n := range slots {
+		p.Workers += n
+	}
+	if !shared.spare {
+		p.Workers += len(shared.cores)
+	}
+	if len(c.gpus) > 0 {
+		_, shared = choice{cores: coreNames(m.cores)}.share(s.Workers, nil)
+	}
+	p.Cores = min(len(shared.cores), m.cores) // more trials than cores are no faster
 	p.NeedsCore = append(p.NeedsCore, j.lacks()...)
 	if p.CoreShare, err = j.share(ctx); err != nil {
 		return err
 	}
-	if len(c.gpus) > 0 && len(c.cores) == 0 && p.CoreShare > 0 {
+	if alone && p.CoreShare > 0 {
 		p.Warnings = append(p.Warnings, "devices names GPUs alone: `sweep run` will refuse this sweep, give it cores too")
 	}
 	return nil
+}
+
+// refused says that a run would end with an error of its devices.
+func (p *planView) refused(err error) {
+	p.Warnings = append(p.Warnings, fmt.Sprintf("devices: `sweep run` will refuse this sweep here: %v", err))
 }
 
 // secondsPerImage is the mean time of a training image over configurations drawn at random.
@@ -190,11 +218,13 @@ func (a *app) showPlan(p planView) {
 	}
 	fmt.Fprintf(a.out, "\nconfigurations: %s\n", configurations)
 	fmt.Fprintf(a.out, "data: %s; %d images to train on, %d to validate\n", a.planData(p.Data.Names), p.Data.Train, p.Data.Validation)
-	fmt.Fprintf(a.out, "cost: about %s a trial, %s in all with %d at once (%.0f training images/s each, measured now; early stopping makes it less)\n",
-		duration(seconds(p.TrialS)), duration(seconds(p.SweepS)), p.Workers, p.ImagesPerS)
+	fmt.Fprintf(a.out, "cost: about %s a trial, %s in all on %s (%.0f training images/s each, measured now; early stopping makes it less)\n",
+		duration(seconds(p.TrialS)), duration(seconds(p.SweepS)), plural(p.Cores, "core", ""), p.ImagesPerS)
+	devices, note := plural(p.Cores, "core", ""), ""
 	if len(p.GPUs) > 0 {
-		fmt.Fprintf(a.out, "devices: %s; the cost above is that of cores, the GPU path is not yet measured on hardware\n", strings.Join(p.GPUs, ", "))
+		devices, note = strings.Join(p.GPUs, ", "), "; the cost is that of cores, the GPU path is not yet measured on hardware"
 	}
+	fmt.Fprintf(a.out, "devices: %s, %s%s\n", devices, plural(p.Workers, "trial", "at once"), note)
 	if p.CoreShare > 0 {
 		why := make([]string, len(p.NeedsCore))
 		for i, l := range p.NeedsCore {

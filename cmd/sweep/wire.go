@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 
 	"sweep/storage"
@@ -15,9 +14,7 @@ import (
 	"sweep/study/spec"
 	"sweep/trainer"
 	"sweep/trainer/checkpoint"
-	"sweep/trainer/cpu"
 	"sweep/trainer/dataset"
-	"sweep/trainer/kernel"
 )
 
 // catalogues are what the built-in trainers declare, the default first.
@@ -288,18 +285,6 @@ func configurerOf(name string, train, validation *dataset.Images, from *start) f
 		}
 		return c, c.Check()
 	}
-}
-
-// engines makes one engine a core, or as many as asked for.
-func engines(workers int) []trainer.Engine {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	out := make([]trainer.Engine, workers)
-	for i := range out {
-		out[i] = cpu.New(fmt.Sprintf("cpu:%d", i), kernel.Best())
-	}
-	return out
 }
 
 func closeEngines(list []trainer.Engine) {

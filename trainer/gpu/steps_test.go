@@ -17,14 +17,17 @@ import (
 	"sweep/trainer/plan"
 )
 
-// networks are the stacks whose every step is compared with the reference kernels: sides that are no multiple of anything,
-// channels around those of tiles, every activation, loss, normalisation and variant. A kernel's author adds rows; to run
-// the steps of one kind alone, name it: go test -tags cuda -run 'TestSteps//fp32//conv' ./trainer/gpu
-var networks = []struct {
+// stack is a network to compare the steps of.
+type stack struct {
 	name   string
 	slots  [][2]int // latent and batch of each
 	change func(*model.Config)
-}{
+}
+
+// networks are the stacks whose every step is compared with the reference kernels: sides that are no multiple of anything,
+// channels around those of tiles, every activation, loss, normalisation and variant. A kernel's author adds rows; to run
+// the steps of one kind alone, name it: go test -tags cuda -run 'TestSteps//fp32//conv' ./trainer/gpu
+var networks = []stack{
 	{"plain", [][2]int{{8, 5}, {64, 33}, {3, 1}}, nil},
 	{"33x31, depth 3, odd channels", [][2]int{{1, 3}, {17, 2}, {33, 4}}, func(c *model.Config) {
 		c.Height, c.Width, c.Depth, c.Filters, c.Kernel = 33, 31, 3, []int{1, 17, 33}, 5
@@ -117,7 +120,14 @@ const similarity = 7e-5
 // TestSteps compares every step of every network, for three slots at once, with the reference kernels: what it writes, that
 // it writes all of it, over memory full of NaN, and that it writes nothing else.
 func TestSteps(t *testing.T) {
-	gpu := open(t)
+	testSteps(t, open(t), networks, precisions, func(b *bench, last *step) bool {
+		// In tf32 the others are the same code as in fp32.
+		return b.code.precision != "tf32" || linear(b.seats[0].planStep(last).Kind)
+	})
+}
+
+// testSteps compares the steps of networks that are wanted. A fold is one with the linear map that it is for.
+func testSteps(t *testing.T, gpu device.GPU, networks []stack, precisions []string, wanted func(*bench, *step) bool) {
 	for _, tt := range networks {
 		t.Run(tt.name, func(t *testing.T) {
 			var list []trainer.Config
@@ -148,8 +158,8 @@ func TestSteps(t *testing.T) {
 								if len(last.plan) == 0 {
 									continue // of the round, not of the plan
 								}
-								if precision == "tf32" && !linear(b.seats[0].planStep(last).Kind) {
-									continue // it is the same code as in fp32
+								if !wanted(b, last) {
+									continue
 								}
 								t.Run(fmt.Sprintf("%s %d", last.kind, last.plan[0]), func(t *testing.T) {
 									for _, j := range group {

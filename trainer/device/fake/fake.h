@@ -10,8 +10,9 @@
 // Variables: SWEEP_FAKE_DEVICES [1] how many devices, SWEEP_FAKE_MEMORY [2147483648] bytes of each, SWEEP_FAKE_MIG=1 they are
 // MIG instances, SWEEP_FAKE_REVERSE=1 blocks and threads run last to first, SWEEP_FAKE_THREADS [cores, at
 // most 8] threads of the system that run blocks (1: blocks run in order), SWEEP_FAKE_ANY_PTX=1 kernels are found whether
-// or not the module names them, SWEEP_FAKE_FAIL_AFTER=n the n-th launch loses its context, SWEEP_FAKE_TRACE=1 each launch
-// and its time on standard error.
+// or not the module names them, SWEEP_FAKE_LANES=1 functions that are found from then on make
+// their products by the instructions of tensor cores (lanes.h) where their PTX does, SWEEP_FAKE_FAIL_AFTER=n the n-th launch
+// loses its context, SWEEP_FAKE_TRACE=1 each launch and its time on standard error.
 #pragma once
 #include <cuda.h>
 

@@ -24,6 +24,7 @@ namespace {
 constexpr size_t STACK = 256 << 10, PAGE = 4096;
 constexpr long GAP = 64;  // bytes that nobody owns behind each shared array
 constexpr int MAX_ARRAYS = 256;
+constexpr unsigned WARP = 32;
 
 // Fiber is a stack, and the thread of the block that runs on it. It runs thread after thread until one comes to a barrier,
 // and is that one's from then on.
@@ -32,6 +33,7 @@ struct Fiber {
   char *stack = nullptr;
   unsigned thread = 0;
   int arrays = 0;  // shared arrays that the thread has come to
+  unsigned met = 0;  // times that it has met its warp
   bool waits = false;
 };
 
@@ -45,6 +47,8 @@ struct Block {
   std::vector<Fiber> fibers;
   Fiber *now = nullptr, *last = nullptr;
   bool all_wait;  // each thread has a fiber, and waits at a barrier or goes on from it
+  bool warps;     // some have met their warps
+  HostLane lanes[MAX_THREADS / WARP][2][WARP];  // what they showed there, in turns: the first may have gone on to the next
   char *shared = nullptr;
   long dynamic, used;
   long size[MAX_ARRAYS], at[MAX_ARRAYS];
@@ -82,9 +86,20 @@ struct Pool {
 };
 Pool pool;
 
+// missed says that the threads of this fiber's warp, the last of which it is, have not met equally often: some passed by.
+bool missed(const Fiber *f) {
+  for (auto other = f - (WARP - 1); other < f; other++) {
+    if (other->met != f->met) return true;
+  }
+  return false;
+}
+
+bool ends_warp(const Fiber *f) { return (f - block.fibers.data()) % WARP == WARP - 1; }
+
 // follower is the stack that comes after this fiber's: the next one's where all wait at a barrier, or else the scheduler's.
 void *follower() {
   Block &b = block;
+  if (b.warps && !b.wrong && ends_warp(b.now) && missed(b.now)) b.wrong = "goes on while others of its warp wait for it";
   if (!b.all_wait || b.wrong || b.now == b.last) return b.scheduler;
   b.now++;
   host_thread.x = b.now->thread;
@@ -130,6 +145,7 @@ void begin(Fiber &f) {
   size_t shift = (size_t)(&f - block.fibers.data()) % 128 * 448;
   f.sp = new_stack(f.stack + STACK - shift, run_threads);
   f.waits = false;
+  f.met = 0;
 }
 
 void resume(Fiber &f) {
@@ -163,7 +179,7 @@ CUresult run_block() {
   Block &b = block;
   unsigned n = (unsigned)b.kernel->threads;
   b.next = b.finished = 0;
-  b.all_wait = false;
+  b.all_wait = b.warps = false;
   b.arrays = 0;
   b.used = (b.dynamic + GAP + 15) / 16 * 16;
   memset(b.shared, 0xFF, (size_t)b.used);
@@ -254,6 +270,42 @@ extern "C" void host_sync() {
   f->waits = true;
   switch_stack(&f->sp, follower());
   f->waits = false;
+}
+
+// Threads of a warp are on fibers that follow one another. The last to come hands on to the first, and so around from one
+// instruction to the next, until all are at a barrier of the block.
+const HostLane *host_warp(const HostLane &mine) {
+  Block &b = block;
+  Fiber *f = b.now;
+  if (b.kernel->threads % WARP != 0) blame("is in a warp of fewer than 32 threads that execute an instruction together");
+  if (!b.all_wait) blame("executes an instruction with its warp before the block has come to a barrier");
+  HostLane *lanes = b.lanes[host_thread.x / WARP][f->met++ % 2];
+  lanes[host_thread.x % WARP] = mine;
+  b.warps = true;
+  Fiber *next = f + 1;
+  if (ends_warp(f)) {
+    next = f - (WARP - 1);
+    if (missed(f)) blame("executes an instruction that others of its warp do not");
+    for (unsigned i = 0; i < WARP; i++) {
+      if (lanes[i].instruction != mine.instruction) blame("executes another instruction than others of its warp");
+    }
+  }
+  b.now = next;
+  host_thread.x = next->thread;
+  switch_stack(&f->sp, next->sp);
+  return lanes;
+}
+
+extern "C" void host_blame(const char *what) { blame(what); }
+
+// The compiler calls this, by the name that its own library has, before an access that is not aligned: a GPU ends the launch.
+extern "C" void __ubsan_handle_type_mismatch_v1(void *, void *) {
+  blame("reads or writes at an address that is no multiple of the number's size");
+}
+
+extern "C" bool host_in_shared(const void *p, long bytes) {
+  auto at = (const char *)p;
+  return at >= block.shared && at + bytes <= block.shared + block.used;
 }
 
 namespace {

@@ -14,18 +14,18 @@ std::map<std::string, Kernel> &kernels() {
   return all;
 }
 
-// entry says whether PTX declares a kernel of that name.
-bool entry(const std::string &ptx, const std::string &name) {
+// entry is what PTX has of a kernel of that name, up to the next one; empty: it declares none.
+std::string entry(const std::string &ptx, const std::string &name) {
   const std::string word = ".entry";
   for (size_t at = ptx.find(word); at != std::string::npos; at = ptx.find(word, at + 1)) {
     size_t from = ptx.find_first_not_of(" \t\r\n", at + word.size());
-    if (from == std::string::npos) return false;
+    if (from == std::string::npos) break;
     if (ptx.compare(from, name.size(), name) == 0) {
       char next = from + name.size() < ptx.size() ? ptx[from + name.size()] : ' ';
-      if (strchr(" \t\r\n({", next)) return true;
+      if (strchr(" \t\r\n({", next)) return ptx.substr(from, ptx.find(word, from) - from);
     }
   }
-  return false;
+  return "";
 }
 
 long launches;      // since the program began
@@ -89,12 +89,15 @@ EXPORT CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name)
   CUcontext ctx = current(&e);
   if (!ctx) return e;
   if (!ctx->modules.count(m)) return CUDA_ERROR_INVALID_HANDLE;
-  const Kernel *k = find_kernel(name);
+  const std::string code = entry(m->text, name);
+  const bool lanes = setting("SWEEP_FAKE_LANES", 0) && code.find("mma.sync") != std::string::npos;
+  const std::string own = lanes ? std::string(name) + "_lanes" : name;
+  const Kernel *k = find_kernel(own);
   if (!k) {
-    fprintf(stderr, "fake driver: there is no kernel %s in the .cu files that it was made of\n", name);
+    fprintf(stderr, "fake driver: there is no kernel %s in the .cu files that it was made of\n", own.c_str());
     return CUDA_ERROR_NOT_FOUND;
   }
-  if (!setting("SWEEP_FAKE_ANY_PTX", 0) && !entry(m->text, name)) {
+  if (!setting("SWEEP_FAKE_ANY_PTX", 0) && code.empty()) {
     fprintf(stderr, "fake driver: the module has no kernel %s: the PTX is older than the .cu file\n", name);
     return CUDA_ERROR_NOT_FOUND;
   }

@@ -24,12 +24,31 @@ extern HOST_LOCAL void *host_dynamic;  // dynamic shared memory
 void *host_shared(long bytes);
 extern "C" void host_sync();  // every thread of the block comes here before any goes on
 
+// HostLane is what a thread shows the others of its warp when they execute an instruction together: which, and six words.
+struct HostLane {
+  int instruction;
+  unsigned words[6];
+};
+// host_warp shows it: when all 32 threads of the warp have come to the same instruction, each gets what all of them showed, in
+// order, to read until it comes here again.
+const HostLane *host_warp(const HostLane &mine);
+// host_blame ends the launch for what this thread did.
+extern "C" [[noreturn]] void host_blame(const char *what);
+// host_in_shared says whether bytes are in the block's shared memory.
+extern "C" bool host_in_shared(const void *p, long bytes);
+
 #define threadIdx host_thread
 #define blockIdx host_block
 #define BLOCK host_threads
 #define __syncthreads() host_sync()
 
-// HostKernel enters a kernel into the stand-in's table before main begins.
+// HostKernel enters a kernel into the stand-in's table before main begins. Those of a module with LANES have names of their own,
+// beside the others.
+#ifdef LANES
+#define HOST_NAME(name) name "_lanes"
+#else
+#define HOST_NAME(name) name
+#endif
 struct HostKernel {
   HostKernel(const char *name, int threads, void (*run)(const void *));
 };
@@ -49,7 +68,7 @@ struct HostKernel {
 #define KERNEL_BESIDE(name, threads, blocks) KERNEL_OF(name, threads, Task)
 #define KERNEL_OF(name, threads, type)                                                                             \
   static void SUFFIX1(name, SUFFIX)(const type *);                                                                 \
-  static HostKernel SUFFIX1(host_##name, SUFFIX)(TEXT1(SUFFIX1(name, SUFFIX)), threads,                             \
+  static HostKernel SUFFIX1(host_##name, SUFFIX)(HOST_NAME(TEXT1(SUFFIX1(name, SUFFIX))), threads,                  \
                                                  (void (*)(const void *))SUFFIX1(name, SUFFIX));                   \
   static void SUFFIX1(name, SUFFIX)(const type *t)
 

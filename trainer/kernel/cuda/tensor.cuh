@@ -6,8 +6,8 @@
 //
 // A warp has WM x WN numbers of C, in steps of 16 by 8, each an mma: m16n8k8 of tf32, m16n8k16 of bfloat16. Which thread holds
 // what of it: PTX ISA, "Matrix fragments for mma". k goes in steps of an mma's, in order; within one the order of sums is the
-// device's own. The host's twin adds one product after the other: equal but for that order and its roundings, so small
-// integers come out the same.
+// device's own. The host's twin (SCALAR) adds one product after the other: equal but for that order and its roundings, so small
+// integers come out the same. With LANES the host runs what the device does, but for the instructions themselves.
 #pragma once
 #include "gemm.cuh"
 
@@ -15,14 +15,13 @@
 template <class T> using OnTensor = T;
 #else
 
-#ifdef HOST
-__device__ INLINE word to_tf32(float v) {
-  const word u = float_bits(v);
-  return (u & 0x7f800000u) == 0x7f800000u ? u : (u + 0x1000) & ~0x1fffu;
-}
-__device__ INLINE word pack(float low, float high) { return to_half(low) | (word)to_half(high) << 16; }
-__device__ INLINE void warp_meets() { __syncthreads(); }
-#else
+// SCALAR: the product is made number by number. It is so on the host, unless the lanes of a warp are to be tested (LANES).
+#if defined(HOST) && !defined(LANES)
+#define SCALAR
+#endif
+
+// The instructions, each a function. The host's are in fake/lanes.h.
+#ifndef HOST
 __device__ INLINE word to_tf32(float v) {
   word u;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(u) : "f"(v));
@@ -119,7 +118,7 @@ template <class T, int ROWS, bool ALONG> struct Operand {
   // row_of is where row c of half h of sixteen rows lies among them.
   static __device__ INLINE int row_of(int h, int c) { return SIDE_BY_SIDE ? 2 * c + h : 8 * h + c; }
 
-#ifdef HOST
+#ifdef SCALAR
   static float at(const float *slab, int row, int k) {
     const word *words = (const word *)slab;
     const word u = ALONG ? words[row * T::WORDS + 4 * (k / PER_WORD / 4 ^ Laid::turn(row)) + k / PER_WORD % 4]
@@ -135,7 +134,7 @@ template <class T, int ROWS, bool ALONG> struct Operand {
     word m[4];  // matrices (half of rows, half of the step): 00, 10, 01, 11
     if (ALONG) {
       const int r = row + 8 * h + line;
-      matrices(m, words + r * T::WORDS + 4 * (2 * step + i ^ Laid::turn(r)));
+      matrices(m, words + r * T::WORDS + 4 * ((2 * step + i) ^ Laid::turn(r)));
     } else if (PRECISION == BF16) {
       turned_matrices(m, words + (16 * step + 8 * i + line) * Laid::LINE + (row + 8 * h) / 2);
     } else {
@@ -176,7 +175,7 @@ template <class T, bool A_ALONG, bool B_ALONG> struct Accumulator<T, A_ALONG, B_
     UNROLL for (int s = 0; s < T::WORDS / STEP_WORDS / T::SLICES; s++) step(a, b, s * T::SLICES + slice);
   }
 
-#ifdef HOST
+#ifdef SCALAR
   void step(const float *a, const float *b, int step) {
     const int each = STEP_WORDS * PER_WORD;
     for (int i = 0; i < T::WM / 16; i++) for (int j = 0; j < T::WN / 8; j++) for (int e = 0; e < 4; e++) {

@@ -182,6 +182,24 @@ func TestMissingBarrier(t *testing.T) {
 	}
 }
 
+// The same of the barrier of a warp.
+func TestWarpBarrier(t *testing.T) {
+	for kernel, right := range map[string]bool{"probe_warp_fp32": true, "probe_warp_race_fp32": false} {
+		b := newBench(t, devicetest.Open(t, "cuda:0"))
+		in, out := b.upload(count(64)...), b.alloc(4*64)
+		b.must(b.launch(kernel, out, in, 64, 1, 64))
+		wrong := 0
+		for i, v := range b.download(out, 64) {
+			if v != float32(i^1) {
+				wrong++
+			}
+		}
+		if right != (wrong == 0) {
+			t.Errorf("%s: %d of 64 lanes did not read what their neighbours wrote", kernel, wrong)
+		}
+	}
+}
+
 func TestOrder(t *testing.T) {
 	for _, c := range []struct {
 		reverse string
@@ -267,6 +285,11 @@ func TestWrongKernels(t *testing.T) {
 		{"probe_wild_fp32", 32},
 		{"probe_missed_fp32", 64},
 		{"probe_shared_fp32", 32},
+		{"probe_warp_first_fp32", 64},
+		{"probe_warp_last_fp32", 64},
+		{"probe_warp_other_fp32", 64},
+		{"probe_line_odd_fp32", 32},
+		{"probe_line_outside_fp32", 32},
 	} {
 		t.Run(c.kernel, func(t *testing.T) {
 			b, other := newBench(t, devicetest.Open(t, "cuda:0")), newBench(t, devicetest.Open(t, "cuda:0"))

@@ -23,7 +23,6 @@ INLINE unsigned pack(float low, float high) {
 
 INLINE void warp_meets() { host_warp({BAR_WARP, {}}); }
 
-#ifdef LANES
 INLINE HostLane line_of(int instruction, const unsigned *line) {
   if ((unsigned long)line % 16 != 0) host_blame("gives ldmatrix a line that is not at a multiple of 16 bytes");
   if (!host_in_shared(line, 16)) host_blame("gives ldmatrix a line that is not in shared memory");
@@ -79,4 +78,3 @@ INLINE void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
     }
   }
 }
-#endif

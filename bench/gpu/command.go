@@ -109,7 +109,11 @@ func (b *bench) tests(ctx context.Context, log, program, pattern string, under .
 	text, err := b.command(ctx, log, b.out, nil, args[0], args[1:]...)
 	if err != nil && ctx.Err() != nil && len(under) == 0 {
 		now := append(before, passedParts(text)...)
-		return fmt.Sprintf("parts that have passed, and are not done again: %d", len(now)), errors.Join(err, writeJSON(file, now))
+		detail := fmt.Sprintf("parts that have passed, and are not done again: %d", len(now))
+		if bad := strings.Count(text, "--- FAIL"); bad > 0 {
+			err = fmt.Errorf("%w: %d failed before the end; %s", errFailed, bad, detail)
+		}
+		return detail, errors.Join(err, writeJSON(file, now))
 	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err

@@ -20,23 +20,23 @@ type peer struct {
 // peers in the order of what they tell: each of the ways (a) a process for each trial, (b) many processes, (c) captured
 // steps, (d) stacks, first as it is most likely fastest.
 var peers = []peer{
-	{"processes.py", "--at-once 1", "B", 4, 40 * time.Second},
+	{"processes.py", "--at-once 1 --precision tf32", "B", 4, 40 * time.Second},
 	{"graphs.py", "--precision tf32", "B", 64, 20 * time.Second},
-	{"fused.py", "--way grouped --precision tf32", "B", 64, 20 * time.Second},
+	{"fused.py", "--way grouped --precision tf32", "B", 64, 30 * time.Second},
+	{"processes.py", "--at-once 16 --mps --precision tf32", "B", 48, 40 * time.Second},
+	{"processes.py", "--at-once 1 --precision tf32", "A", 4, 40 * time.Second},
+	{"graphs.py", "--precision tf32", "A", 64, 30 * time.Second},
+	{"processes.py", "--at-once 16 --mps --precision tf32", "A", 48, 40 * time.Second},
+	{"graphs.py", "--precision bf16", "AB", 64, 30 * time.Second},
+	{"graphs.py", "--streams 16 --precision tf32", "AB", 64, 30 * time.Second},
+	{"fused.py", "--way grouped --inductor --precision tf32", "B", 64, 60 * time.Second},
+	{"fused.py", "--way grouped --precision bf16", "B", 64, 30 * time.Second},
 	{"fused.py", "--way vmap --precision tf32", "B", 64, 20 * time.Second},
-	{"processes.py", "--at-once 16 --mps --precision tf32", "B", 48, 30 * time.Second},
-	{"processes.py", "--at-once 1", "A", 4, 40 * time.Second},
-	{"graphs.py", "--precision tf32", "A", 64, 20 * time.Second},
-	{"processes.py", "--at-once 16 --mps --precision tf32", "A", 48, 30 * time.Second},
-	{"graphs.py", "--precision bf16", "AB", 64, 20 * time.Second},
-	{"graphs.py", "--channels-last --precision tf32", "B", 64, 20 * time.Second},
-	{"fused.py", "--way grouped-last --precision tf32", "B", 64, 20 * time.Second},
-	{"fused.py", "--way grouped --precision bf16", "B", 64, 20 * time.Second},
-	{"processes.py", "--at-once 8 --precision tf32", "AB", 24, 30 * time.Second},
-	{"processes.py", "--at-once 8 --mps --precision tf32", "AB", 24, 30 * time.Second},
-	{"processes.py", "--at-once 16 --precision tf32", "AB", 32, 30 * time.Second},
+	{"processes.py", "--at-once 16 --precision tf32", "AB", 32, 40 * time.Second},
+	{"processes.py", "--at-once 8 --mps --precision tf32", "AB", 24, 40 * time.Second},
+	{"processes.py", "--at-once 8 --precision tf32", "AB", 24, 40 * time.Second},
 	{"graphs.py", "--inductor --precision tf32", "B", 64, 40 * time.Second},
-	{"graphs.py", "--reduce-overhead --precision tf32", "B", 16, 40 * time.Second},
+	{"graphs.py", "--reduce-overhead --precision tf32", "B", 16, 60 * time.Second},
 }
 
 // peerTime is after how long a peer begins no further trial; its figure is that of those it has trained. A process for each
@@ -67,7 +67,7 @@ func (b *bench) where() string {
 
 func (b *bench) peer(ctx context.Context, name, task string, p peer) (string, error) {
 	seconds := peerTime
-	if strings.HasSuffix(p.args, "--at-once 1") {
+	if strings.HasPrefix(p.args, "--at-once 1 ") {
 		seconds *= 3
 	}
 	args := append(strings.Fields(p.args), "--task", filepath.Join(b.tasks(), task+".json"), "--images", b.images(), "--device", b.where(),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,15 +24,9 @@ type ceilings struct {
 	Copy   float64 `json:"copy"`
 }
 
-// arithmetic is the ceiling of products in a precision. PyTorch's default has tf32 in convolutions.
+// arithmetic is the ceiling of products in a precision.
 func (c ceilings) arithmetic(precision string) float64 {
-	switch precision {
-	case "fp32":
-		return c.FP32
-	case "bf16":
-		return c.BF16
-	}
-	return c.TF32
+	return map[string]float64{"fp32": c.FP32, "tf32": c.TF32, "bf16": c.BF16}[precision]
 }
 
 func reportVerb(f *flag.FlagSet, args []string, out io.Writer) error {
@@ -90,9 +85,9 @@ func reportTask(out io.Writer, name string, t task, c ceilings, all []result) er
 	if len(list) == 0 {
 		return nil
 	}
-	slices.SortFunc(list, func(a, b result) int { return int(math.Copysign(1, b.trialsPerHour()-a.trialsPerHour())) })
+	slices.SortFunc(list, func(a, b result) int { return cmp.Compare(b.trialsPerHour(), a.trialsPerHour()) })
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "TASK %s\tprecision\ttrials\ttrials/h\timages/s\tseconds/trials\t%% of FLOP/s\t%% of bytes/s\tmedian val_mse\tprepared in s\t\n", name)
+	fmt.Fprintf(w, "TASK %s\tprecision\ttrials\ttrials/h\timages/s\twall s/trial\t%% of FLOP/s\t%% of bytes/s\tmedian val_mse\tprepared in s\t\n", name)
 	for _, r := range list {
 		trials, mse := fmt.Sprint(len(r.Trials)), medianScore(r.Trials)
 		if r.cut() {

@@ -49,7 +49,10 @@ type item struct {
 	run   func(ctx context.Context) (detail string, err error)
 }
 
-var errLeftOut = errors.New("left out")
+var (
+	errLeftOut = errors.New("left out")
+	errFailed  = errors.New("failed") // whether or not there was time to end
+)
 
 // bench is where all things lie, and how large they are.
 type bench struct {
@@ -237,6 +240,8 @@ func (b *bench) do(ctx context.Context, stage int, it item) (finding, error) {
 	case err == nil:
 	case errors.Is(err, errLeftOut):
 		r.State, r.Detail = leftOut, strings.TrimPrefix(err.Error(), errLeftOut.Error()+": ")
+	case errors.Is(err, errFailed):
+		r.State, r.Detail = failed, strings.TrimPrefix(err.Error(), errFailed.Error()+": ")
 	case stopped(ctx):
 		r.State, r.Detail = leftOut, "it was stopped"+detail
 	case ictx.Err() != nil:

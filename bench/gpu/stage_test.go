@@ -117,15 +117,16 @@ func TestTests(t *testing.T) {
 	}
 	program := `#!/bin/sh
 case "$*" in
-*-test.list*) echo TestSteps ;;
+*-test.list*) echo TestSteps TestSome ;;
 *-test.skip*) printf '\026--- PASS: TestSteps/later (0.10s)\n\026--- PASS: TestSteps (0.20s)\n%s\n' "$*" ;;
+*TestSome*) printf '\026--- FAIL: TestSome/a (0.10s)\n'; sleep 60 ;;
 *) printf '\026--- PASS: TestSteps/a+b,_c/deep (0.10s)\n\026--- PASS: TestSteps/a+b,_c (0.10s)\n\026=== RUN   TestSteps/later\n'; sleep 60 ;;
 esac
 `
 	if err := os.WriteFile(filepath.Join(root, "bin", "tests", "x.test"), []byte(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{root: root, out: out}
+	b := &bench{root: root, out: out, stderr: &bytes.Buffer{}}
 	short, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if said, err := b.tests(short, "steps", "x.test", "^TestSteps$"); err == nil || !strings.HasSuffix(said, "not done again: 1") {
@@ -137,6 +138,20 @@ esac
 	}
 	if text, err := os.ReadFile(filepath.Join(out, "logs", "steps.log")); err != nil || !strings.Contains(string(text), `-test.skip ^TestSteps$/^a\+b,_c$`) {
 		t.Errorf("%s, %v", text, err)
+	}
+	if err := os.Mkdir(filepath.Join(out, "findings"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	long, end := context.WithTimeout(t.Context(), time.Minute)
+	defer end()
+	r, err := b.do(long, 1, item{name: "some", most: time.Second, run: func(ctx context.Context) (string, error) {
+		return b.tests(ctx, "some", "x.test", "^TestSome$")
+	}})
+	if err != nil || r.State != failed || !strings.Contains(r.Detail, "1 failed") {
+		t.Errorf("tests that fail and do not end: %+v, %v", r, err)
+	}
+	if err := os.Remove(filepath.Join(out, "logs", "some.passed.json")); err != nil {
+		t.Error(err)
 	}
 	if left, err := filepath.Glob(filepath.Join(out, "logs", "*.passed.json")); err != nil || len(left) > 0 {
 		t.Errorf("%v is left, %v", left, err)

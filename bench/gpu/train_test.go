@@ -90,14 +90,17 @@ func TestPeers(t *testing.T) {
 	want := map[string][]score{"A": scores(t, "A", "eager.py"), "B": scores(t, "B", "eager.py")}
 	for _, tt := range []struct{ task, script, args string }{
 		{"A", "processes.py", "--at-once 1"},
-		{"B", "processes.py", "--at-once 2"},
+		{"A", "processes.py", "--at-once 2"},
 		{"A", "graphs.py", ""},
-		{"B", "graphs.py", "--streams 1"},
-		{"B", "graphs.py", "--channels-last"},
+		{"B", "graphs.py", "--streams 1 --layout nchw"},
+		{"B", "graphs.py", "--layout nhwc"},
 		{"B", "graphs.py", "--reduce-overhead"},
 		{"B", "graphs.py", "--inductor"},
-		{"B", "fused.py", "--way grouped"},
-		{"B", "fused.py", "--way grouped-last --at-once 1"},
+		{"B", "fused.py", "--form nchw"},
+		{"B", "fused.py", "--form nhwc --at-once 1"},
+		{"B", "fused.py", "--form nchw,products"},
+		{"B", "fused.py", "--form nhwc,products"},
+		{"B", "fused.py", "--form nchw,products --inductor"},
 		{"B", "fused.py", "--way vmap"},
 	} {
 		t.Run(strings.TrimSpace(tt.script+" "+tt.args+" "+tt.task), func(t *testing.T) {

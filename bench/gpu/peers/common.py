@@ -10,6 +10,7 @@ their results must agree but for rounding.
 """
 
 import argparse
+import copy
 import json
 import os
 import pathlib
@@ -32,8 +33,7 @@ def parser(doc):
     p.add_argument("--images", type=pathlib.Path, required=True, help="folder of train.bin and validation.bin")
     p.add_argument("--out", type=pathlib.Path, help="file for the result")
     p.add_argument("--device", default="cuda")
-    p.add_argument("--precision", choices=["default", "fp32", "tf32", "bf16"], default="default",
-                   help="default: as PyTorch comes, with tf32 in convolutions only")
+    p.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
     p.add_argument("--limit", type=int, help="train the first so many trials only")
     p.add_argument("--seconds", type=float, default=1e9, help="begin no trial after so long")
     return p
@@ -46,14 +46,23 @@ class Task:
         if a.limit:
             self.trials = self.trials[: a.limit]
         self.device = torch.device(a.device)
-        if self.device.type == "cpu":
-            torch.set_num_threads(1)
-        self.train = pixels(a.images / "train.bin", t["train"]).to(self.device)
-        self.validation = pixels(a.images / "validation.bin", t["validation"]).to(self.device)
+        torch.set_num_threads(1)  # what is left for a processor is too small to share, and many processes share it already
+        # As numbers from 0 to 1: as bytes, each batch would take two launches more.
+        self.train = pixels(a.images / "train.bin", t["train"]).to(self.device).float().div_(255)
+        self.validation = pixels(a.images / "validation.bin", t["validation"]).to(self.device).float().div_(255)
 
     def steps(self, batch):
         """Optimiser steps of an epoch."""
         return -(-len(self.train) // batch)
+
+    def rehearsals(self):
+        """Tasks of one trial and a few steps: between them they have all shapes of batches, with each loss, that the task has."""
+        kinds = {(t["batch"], t["loss"]): t for t in self.trials}
+        for trial in kinds.values():
+            short = copy.copy(self)
+            short.trials, short.epochs = [trial], 1
+            short.train = self.train[: min(len(self.train), 2 * trial["batch"] + len(self.train) % trial["batch"])]
+            yield short
 
 
 def pixels(file, count):
@@ -65,9 +74,8 @@ def pixels(file, count):
 
 def set_precision(name):
     """Which arithmetic products of matrices are done in. Returns a function that makes the context for a forward pass."""
-    if name != "default":
-        torch.backends.cuda.matmul.allow_tf32 = name != "fp32"
-        torch.backends.cudnn.allow_tf32 = name != "fp32"
+    torch.backends.cuda.matmul.allow_tf32 = name != "fp32"
+    torch.backends.cudnn.allow_tf32 = name != "fp32"
 
     def context(device):
         # The cache of cast weights would outlive the weights inside of a graph.
@@ -93,6 +101,18 @@ def loss_of(trial, device):
     return torch.nn.MSELoss()
 
 
+def search(most=10):
+    """Has cuDNN try its algorithms, at most so many and 0 for all, for a shape when it first meets it. That takes part of a
+    second for each, so it is for who trains many trials of the shape."""
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark_limit = most
+
+
+def fused():
+    """Whether this PyTorch has Adam in one kernel, on processors too."""
+    return hasattr(torch.ops.aten, "_fused_adam_") and hasattr(torch.ops.aten._fused_adam_, "tensor_lr")
+
+
 def order(trial, epoch, count):
     """The order of the training images in an epoch (from 0), on the CPU."""
     g = torch.Generator().manual_seed(trial["seed"] * 1000 + epoch)
@@ -105,13 +125,8 @@ def rate(trial, step, per_epoch):
     return trial["lr"] * min(1.0, step / warm) if warm else trial["lr"]
 
 
-def scale(x):
-    return x.float().div_(255)
-
-
 def squared_error(net, x, context):
-    """Sum of squared errors in double precision, of bytes x."""
-    x = scale(x)
+    """Sum of squared errors, in double precision."""
     with context(x.device):
         y = net(x)
     return (y.float() - x).double().square().sum()

@@ -1,177 +1,233 @@
 """Each trial as CUDA graphs of whole steps, optimiser included, several trials at once on streams of one process.
 
-A graph serves every trial of the same batch, latent size and loss: only then is it captured anew, and that counts. With
---inductor the forward and backward pass are what torch.compile makes of them, captured as the others are; with
---reduce-overhead torch.compile captures by itself, and one trial runs at a time.
+A graph serves every trial of the same batch, latent size and loss: only then is it captured anew, and that counts, while the
+streams work at what they have. Images and weights are in NCHW or in NHWC, whichever a few steps at the start find quicker for a
+loss. With --inductor the forward and backward pass are what torch.compile makes of them, which also chooses their layout, captured
+as the others are; with --reduce-overhead torch.compile captures by itself, and one trial runs at a time.
 """
 
-import copy
+import os
 import time
+
+os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")  # else more than 8 streams share queues, and wait for each other
 
 import common
 import torch
-from station import Beginning, Station, results
+from station import Beginning, Station, quickest, results
+
+LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
 
 class Single(Station):
     """One trial."""
 
-    def __init__(self, task, trial, context, a, compiled):
+    def __init__(self, task, trial, context, layout, compiled=None):
+        self.shape = shape(trial)
         self.net, self.loss_module = common.network(trial, task.device), common.loss_of(trial, task.device)
-        self.layout = torch.channels_last if a.channels_last else torch.contiguous_format
-        self.net.to(memory_format=self.layout)
+        self.nhwc = layout == "nhwc"
+        self.net.to(memory_format=LAYOUTS[layout])
         super().__init__(task, trial["batch"], self.net.parameters(), False, 1, context)
         self.names = [name for name, _ in self.net.named_parameters()]
         self.compiled = None
-        if a.inductor:  # stations of a shape share what was compiled: the weights are arguments
-            if shape(trial) not in compiled:
-                net, loss = self.net, self.loss_module
-                compute = lambda weights, x: loss(torch.func.functional_call(net, weights, (x,)).float(), x)
-                compiled[shape(trial)] = torch.compile(compute, dynamic=False)
-            self.compiled = compiled[shape(trial)]
+        if compiled is not None:  # stations of a shape share what was compiled: the weights are arguments
+            if self.shape not in compiled:
+                net, loss, device = self.net, self.loss_module, task.device
+
+                def compute(weights, x):
+                    with context(device):
+                        y = torch.func.functional_call(net, weights, (x,))
+                    return loss(y.float(), x)
+
+                compiled[self.shape] = torch.compile(compute, dynamic=False)
+            self.compiled = compiled[self.shape]
         self.capture()
 
+    def gather(self, index):
+        """(batch, 3, 32, 32), in the layout of the weights."""
+        if self.nhwc:
+            return self.task.train_last.index_select(0, index[0]).permute(0, 3, 1, 2)
+        return self.task.train.index_select(0, index[0])
+
     def loss(self, x):
-        x = x[0].contiguous(memory_format=self.layout)
         if self.compiled:
             return self.compiled(dict(zip(self.names, self.params)), x)
-        return self.loss_module(self.net(x).float(), x)
-
-    def error(self, x):
         with self.context(self.task.device):
             y = self.net(x)
-        return (y.float() - x).double().square().sum()
+        return self.loss_module(y.float(), x)
+
+    def error(self, x):
+        return common.squared_error(self.net, x, self.context)
 
 
 def shape(trial):
     return trial["batch"], trial["latent"], trial["loss"], trial["ssim_weight"] if trial["loss"] == "mse+ssim" else 0
 
 
-def stations(task, a, context, compiled):
-    """Those that a worker which stays begins with: captured for the first trials."""
-    made = []
-    for trial in task.trials[: a.streams]:
-        made.append(Single(task, trial, context, a, compiled))
-        made[-1].shape = shape(trial)
-    return made
+class Streams:
+    """A worker that stays, with so many trials at once."""
+
+    def __init__(self, task, a, context):
+        self.task, self.a, self.context = task, a, context
+        self.compiled = {} if a.inductor else None
+        self.layouts = {}  # by loss
+        self.free, self.retired = [], []
+
+    def station(self, trial):
+        return Single(self.task, trial, self.context, self.layouts[trial["loss"]], self.compiled)
+
+    def prepare(self):
+        """What such a worker has done before: layouts are chosen, cuDNN knows all shapes, and stations are captured for the first
+        trials."""
+        for trial in {t["loss"]: t for t in self.task.trials}.values():
+            names = list(LAYOUTS) if self.a.layout == "quickest" else [self.a.layout]
+            if self.a.inductor:
+                names = names[:1]
+            if len(names) > 1:
+                makers = {n: lambda n=n: Single(self.task, trial, self.context, n) for n in names}
+                names = [quickest(makers, Beginning(self.task, [trial]))]
+            self.layouts[trial["loss"]] = names[0]
+        if self.compiled is None:
+            for trial in {(t["batch"], t["loss"]): t for t in self.task.trials}.values():
+                self.station(trial)
+        self.free = [self.station(t) for t in self.task.trials[: self.a.streams]]
+
+    def choose(self, left):
+        """Takes a trial from those that are left, and a station for it: one of a right shape that is free, else a new one in the
+        place of one that is not."""
+        for beginning in left:
+            for station in self.free:
+                if station.shape == shape(beginning.trials[0]):
+                    left.remove(beginning)
+                    self.free.remove(station)
+                    return beginning, station
+        # What the device still works on is not given back.
+        self.retired = [s for s in self.retired + self.free if not s.ended()]
+        self.free = []
+        beginning = left.pop(0)
+        return beginning, self.station(beginning.trials[0])
+
+    def run(self, beginnings):
+        """Puts all trials into the streams and returns each with what will have come of it."""
+        left, ended, busy = list(beginnings), [], []
+        began = time.perf_counter()
+        while left or busy:
+            while left and len(busy) < self.a.streams and time.perf_counter() - began <= self.a.seconds:
+                beginning, station = self.choose(left)
+                station.start(beginning)
+                busy.append((station, station.run(), beginning.trials))
+            if not busy:
+                break
+            for entry in list(busy):
+                station, steps, trials = entry
+                try:
+                    next(steps)
+                except StopIteration:
+                    ended.append((trials, station.end()))
+                    busy.remove(entry)
+                    self.free.append(station)
+        return ended
 
 
-def on_streams(task, a, context, compiled, free, beginnings):
-    """Puts all trials into the streams, `streams` at a time, and returns each with what will have come of it. It begins with the
-    stations `free`."""
-    left, ended, busy = list(beginnings), [], []
-    began = time.perf_counter()
-    while left or busy:
-        while left and len(busy) < a.streams and time.perf_counter() - began <= a.seconds:
-            # A station of a right shape that is free, else the place of one that is not.
-            beginning = next((b for b in left for s in free if s.shape == shape(b.trials[0])), left[0])
-            left.remove(beginning)
-            trial = beginning.trials[0]
-            station = next((s for s in free if s.shape == shape(trial)), None)
-            if station is None:
-                for s in free:  # what they work on is about to be given back
-                    s.wait()
-                free.clear()
-                station = Single(task, trial, context, a, compiled)
-                station.shape = shape(trial)
-            else:
-                free.remove(station)
-            station.start(beginning)
-            busy.append((station, station.run(), beginning.trials))
-        if not busy:
-            break
-        for entry in list(busy):
-            station, steps, trials = entry
-            try:
-                next(steps)
-            except StopIteration:
-                ended.append((trials, station.end()))
-                busy.remove(entry)
-                free.append(station)
-    return ended
+class Compiled:
+    """torch.compile(mode="reduce-overhead") and the fused optimiser, as its manual has it, for one shape."""
 
+    def __init__(self, task, trial, context):
+        self.task, self.context = task, context
+        self.net, loss = common.network(trial, task.device), common.loss_of(trial, task.device)
+        net, device = self.net, task.device
 
-def reduce_overhead(task, a, context, compiled):
-    """torch.compile(mode="reduce-overhead") and the fused optimiser: as its manual has it."""
-    results, began = [], time.perf_counter()
-    for trial in task.trials:
-        if results and time.perf_counter() - began > a.seconds:
-            break
-        if shape(trial) not in compiled:
-            torch.compiler.reset()
-            net, loss = common.network(trial, task.device), common.loss_of(trial, task.device)
+        def compute(x):
+            with context(device):
+                y = net(x)
+            return loss(y.float(), x)
 
-            def compute(x, net=net, loss=loss):
-                return loss(net(x).float(), x)
+        # The short last batch is a shape of its own, not a reason to compile for any.
+        mode = {"mode": "reduce-overhead"} if device.type == "cuda" else {}
+        self.compute = torch.compile(compute, dynamic=False, **mode)
+        self.error = torch.compile(lambda x: common.squared_error(net, x, context), dynamic=False, **mode)
 
-            mode = {"mode": "reduce-overhead"} if task.device.type == "cuda" else {}
-            compiled.clear()
-            compiled[shape(trial)] = net, torch.compile(compute, **mode)
-        net, compute = compiled[shape(trial)]
+    def train(self, beginning, epochs):
+        """The sums of squared errors, (epochs, 1), on the device."""
+        task, batch = self.task, beginning.trials[0]["batch"]
         with torch.no_grad():
-            for p, q in zip(net.parameters(), common.network(trial, task.device).parameters()):
-                p.copy_(q)
-        rate = torch.tensor(trial["lr"], device=task.device)
-        optimiser = torch.optim.Adam(net.parameters(), lr=rate, fused=True)
-        per_epoch, step, best = task.steps(trial["batch"]), 0, float("inf")
-        for epoch in range(task.epochs):
-            for index in common.order(trial, epoch, len(task.train)).to(task.device).split(trial["batch"]):
+            torch._foreach_copy_(list(self.net.parameters()), [w[0] for w in beginning.weights])
+        rate = torch.zeros((), device=task.device)
+        optimiser = torch.optim.Adam(self.net.parameters(), lr=rate, fused=True)
+        errors = torch.zeros((epochs, 1), dtype=torch.float64, device=task.device)
+        rates, orders = beginning.rates.unbind(0), beginning.order[0].split(len(task.train))
+        step = 0
+        for epoch in range(epochs):
+            for index in orders[epoch].split(batch):
+                rate.copy_(rates[step][0])
                 step += 1
-                rate.fill_(common.rate(trial, step, per_epoch))
-                x = common.scale(task.train[index])
-                if task.device.type == "cuda":
-                    torch.compiler.cudagraph_mark_step_begin()
-                with context(task.device):
-                    loss = compute(x)
-                loss.backward()
+                self.begin()
+                self.compute(task.train.index_select(0, index)).backward()
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
             with torch.no_grad():
-                parts = [common.squared_error(net, x, context) for x in task.validation.split(common.VALIDATION_BATCH)]
-                best = min(best, float(sum(parts)) / task.validation.numel())
-        results.append({"id": trial["id"], "val_mse": best})
-    return results
+                for x in task.validation.split(common.VALIDATION_BATCH):
+                    self.begin()
+                    errors[epoch] += self.error(x)
+        return errors
+
+    def begin(self):
+        if self.task.device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
+
+
+def reduce_overhead(task, a, context, beginnings, made):
+    """Trains all trials, one after the other, in what was made of their shape."""
+    ended, began = [], time.perf_counter()
+    for beginning in beginnings:
+        if ended and time.perf_counter() - began > a.seconds:
+            break
+        key = shape(beginning.trials[0])
+        if key not in made:
+            made[key] = Compiled(task, beginning.trials[0], context)
+        ended.append((beginning.trials, made[key].train(beginning, task.epochs)))
+        # Else the host would be ahead by many trials when the time is over.
+        common.synchronise(task.device)
+    return ended
 
 
 def main():
     p = common.parser(__doc__)
     p.add_argument("--streams", type=int, default=4)
+    p.add_argument("--layout", choices=["quickest", *LAYOUTS], default="quickest")
     p.add_argument("--inductor", action="store_true", help="compile the loss and its gradient")
-    p.add_argument("--channels-last", action="store_true", help="keep images and weights in NHWC")
     p.add_argument("--reduce-overhead", action="store_true", help="let torch.compile capture")
     a = p.parse_args()
     if a.inductor or a.reduce_overhead:
         common.need(torch, "compile", "torch.compile")
+    common.need(torch, "_foreach_copy_", "a captured step")
     context, task = common.set_precision(a.precision), common.Task(a)
+    # Capturing and compiling for the first trials is no part of the time, as a worker that stays has done it. Nor is what
+    # trials begin with.
+    common.search(0)  # shapes stay
+    common.synchronise(task.device)
+    began = time.perf_counter()
     if a.reduce_overhead:
+        made = {shape(task.trials[0]): Compiled(task, task.trials[0], context)}
+        made[shape(task.trials[0])].train(Beginning(task, task.trials[:1]), 1)
         way = "torch.compile, reduce-overhead"
     else:
-        way = f"CUDA graphs, {a.streams} streams" + (", inductor" if a.inductor else "") + (", channels_last" if a.channels_last else "")
-    # Capturing and compiling for the first trials is no part of the time, as a worker that stays has done it. Nor is what
-    # trials begin with, on the captured way.
-    torch.backends.cudnn.benchmark = True  # shapes stay: the fastest of cuDNN's algorithms is worth its search
-    compiled = {}
-    common.synchronise(task.device)
-    began = time.perf_counter()
-    if a.reduce_overhead:
-        short = copy.copy(task)
-        short.trials, short.epochs = task.trials[:1], 1
-        reduce_overhead(short, a, context, compiled)
-    else:
-        free = stations(task, a, context, compiled)
+        task.train_last = task.train.permute(0, 2, 3, 1).contiguous()
+        streams = Streams(task, a, context)
+        streams.prepare()
+        layouts = ", ".join(sorted(set(streams.layouts.values())))
+        way = f"CUDA graphs, {a.streams} streams, " + ("inductor" if a.inductor else layouts)
     common.synchronise(task.device)
     prepared = time.perf_counter() - began
-    beginnings = [] if a.reduce_overhead else [Beginning(task, [t]) for t in task.trials]
+    beginnings = [Beginning(task, [t]) for t in task.trials]
     common.synchronise(task.device)
     began = time.perf_counter()
     if a.reduce_overhead:
-        scores = reduce_overhead(task, a, context, compiled)
+        ended = reduce_overhead(task, a, context, beginnings, made)
     else:
-        ended = on_streams(task, a, context, compiled, free, beginnings)
+        ended = streams.run(beginnings)
     common.synchronise(task.device)
     seconds = time.perf_counter() - began
-    if not a.reduce_overhead:
-        scores = sorted((r for trials, errors in ended for r in results(task, trials, errors)), key=lambda r: r["id"])
+    scores = sorted((r for trials, errors in ended for r in results(task, trials, errors)), key=lambda r: r["id"])
     common.write(a, task, way, scores, seconds, prepare_seconds=prepared, start_seconds=began - common.BEGUN)
 
 

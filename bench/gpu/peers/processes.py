@@ -1,8 +1,9 @@
 """Trials in processes of their own: one at a time, a new one for each trial (--at-once 1), or several that stay and take
 trial after trial; with --mps they share the device through NVIDIA's multi-process service, if it can be started.
 
-Of --at-once 1 the start of each process counts, as it does for who runs one process for each trial. Of more the clock starts
-when all are ready.
+Of --at-once 1 the start of each process counts, as it does for who runs one process for each trial; cuDNN chooses its
+algorithms by its rules, as a search would take longer than it saves in so short a trial. Of more the clock starts when all are
+ready and each has gone through all shapes of the task, one process after the other, so that none disturbs another's search.
 """
 
 import json
@@ -59,10 +60,14 @@ def answer(worker):
     return line
 
 
-def train(worker, number):
-    worker.stdin.write(f"{number}\n")
+def tell(worker, what):
+    worker.stdin.write(f"{what}\n")
     worker.stdin.flush()
-    return json.loads(answer(worker))
+    return answer(worker)
+
+
+def train(worker, number):
+    return json.loads(tell(worker, number))
 
 
 def end(worker):
@@ -80,14 +85,17 @@ def one_by_one(a, count, env):
         answer(worker)
         results.append(train(worker, number))
         end(worker)
-    return results, time.perf_counter() - began
+    return results, time.perf_counter() - began, 0
 
 
 def together(a, count, env):
     """So many processes at once, each taking the next trial when it has ended one."""
+    prepare = time.perf_counter()
     workers = [start(a, env) for _ in range(min(a.at_once, count))]
     for w in workers:
         answer(w)
+    for w in workers:
+        tell(w, "warm")
     numbers, results, failures = queue.SimpleQueue(), [], []
     for number in range(count):
         numbers.put(number)
@@ -112,7 +120,7 @@ def together(a, count, env):
         end(w)
     if failures:
         raise failures[0]
-    return sorted(results, key=lambda r: r["id"]), seconds
+    return sorted(results, key=lambda r: r["id"]), seconds, began - prepare
 
 
 def main():
@@ -134,13 +142,13 @@ def main():
             raise SystemExit(f"the multi-process service cannot be started: {e}")
     try:
         run = one_by_one if a.at_once == 1 else together
-        results, seconds = run(a, len(task.trials), service.env if service else dict(os.environ))
+        results, seconds, prepared = run(a, len(task.trials), service.env if service else dict(os.environ))
     finally:
         if service:
             service.close()
     task.device = common.torch.device(device)
     way = "a process for each trial" if a.at_once == 1 else f"{a.at_once} processes"
-    common.write(a, task, way + (", MPS" if a.mps else ""), results, seconds)
+    common.write(a, task, way + (", MPS" if a.mps else ""), results, seconds, prepare_seconds=prepared)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ the same functions run directly, one after the other.
 
 import contextlib
 import gc
+import time
 
 import torch
 
@@ -30,10 +31,12 @@ class Beginning:
 
 
 class Station:
-    """Subclasses give `loss(x)`, a scalar whose gradient is that of all trials, and `error(x)`, (K,) sums of squared errors.
-    K trials share a batch size; where they are a stack, each parameter has K in front of its shape."""
+    """Subclasses give `gather(index)`, the images that are K trials' batch in a form of their own; `loss(x)` of those, a scalar
+    whose gradient is that of all trials; and `error(x)` of images, (K,) sums of squared errors. K trials share a batch size;
+    where they are a stack, each parameter has K in front of its shape."""
 
     validation_batch = common.VALIDATION_BATCH
+    first = True  # of all that are captured
 
     def __init__(self, task, batch, params, stacked, count, context):
         self.task, self.batch, self.params, self.count, self.context = task, batch, list(params), count, context
@@ -57,24 +60,16 @@ class Station:
 
     # What is captured.
 
-    def gather(self, offsets):
-        """The images of a batch, (K, batch, 3, 32, 32)."""
-        index = self.order.index_select(1, self.place + offsets).flatten()
-        x = self.task.train.index_select(0, index)
-        return common.scale(x).view(self.count, len(offsets), *x.shape[1:])
-
     def step(self, offsets):
         self.rate.copy_(self.rates.index_select(0, self.at).view(self.rate.shape))
-        x = self.gather(offsets)
-        with self.context(self.task.device):
-            loss = self.loss(x)
-        self.adam.step(torch.autograd.grad(loss, self.params))
+        x = self.gather(self.order.index_select(1, self.place + offsets))
+        self.adam.step(torch.autograd.grad(self.loss(x), self.params))
         self.at += 1
         self.place += len(offsets)
 
     @torch.no_grad()
     def validate(self):
-        parts = [self.error(common.scale(x)) for x in self.task.validation.split(self.validation_batch)]
+        parts = [self.error(x) for x in self.task.validation.split(self.validation_batch)]
         self.errors.index_copy_(0, self.epoch, sum(parts).view(1, -1))
         self.epoch += 1
 
@@ -92,13 +87,14 @@ class Station:
         self.stream.wait_stream(torch.cuda.current_stream(self.task.device))
         with torch.cuda.stream(self.stream):
             for body in bodies.values():
-                for _ in range(3):  # what is chosen or allocated at first use is so before the capture
+                for _ in range(3 if Station.first else 1):  # what is chosen or allocated at first use is so before the capture
                     self.rewind()
                     body()
+        Station.first = False
         self.stream.synchronize()
-        # As torch.cuda.graph does it, without its wait for all streams and its sweeps of the caches: others go on meanwhile.
+        # As torch.cuda.graph does it, without its wait for all streams and its sweeps of the caches and of all objects: others
+        # go on meanwhile.
         pool = None
-        gc.collect()
         gc.disable()
         try:
             for name, body in bodies.items():
@@ -124,8 +120,7 @@ class Station:
         if self.graphs and len(self.ends) > 1:
             self.ends[-2].synchronize()
         with self.on_stream(), torch.no_grad():
-            for p, w in zip(self.params, beginning.weights):
-                p.copy_(w if self.stacked else w[0])
+            torch._foreach_copy_(self.params, beginning.weights if self.stacked else [w[0] for w in beginning.weights])
             self.adam.reset()
             self.rewind()
             self.rates.copy_(beginning.rates)
@@ -162,6 +157,28 @@ class Station:
     def wait(self):
         if self.graphs:
             self.stream.synchronize()
+
+    def ended(self):
+        """Whether the device has done all that it was given."""
+        return not self.graphs or self.stream.query()
+
+
+def quickest(makers, beginning, steps=20):
+    """Makes each station in turn, trains it for some steps of the trials, and returns the name of the quickest."""
+    seconds = {}
+    for name, make in makers.items():
+        station = make()
+        station.start(beginning)
+        run = station.run()
+        next(run)
+        station.wait()
+        began = time.perf_counter()
+        for _ in range(min(steps, station.per_epoch - 2)):  # a short last step would count as a whole one
+            next(run)
+        station.wait()
+        seconds[name] = time.perf_counter() - began
+        del station, run
+    return min(seconds, key=seconds.get)
 
 
 def results(task, trials, errors):

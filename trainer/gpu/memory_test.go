@@ -96,3 +96,68 @@ func TestIdleBuckets(t *testing.T) {
 	load(t, e, 0, layers, nil)
 	run(t, e, []int{0}, 1)
 }
+
+func TestMemory(t *testing.T) {
+	e := start(t, 8, "fp32")
+	whole := e.heap.bytes
+	big := small(func(c *trainer.Config) { c.Latent, c.Filters = 20000, []int{64} })
+	need, err := Need(big, "fp32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if need < whole {
+		t.Fatalf("the large trial takes %d bytes of %d: it is not large", need, whole)
+	}
+	if err := e.Load(0, big, nil); !errors.Is(err, trainer.ErrMemory) || errors.Is(err, trainer.ErrFull) {
+		t.Errorf("a trial that is too large gives %v", err)
+	}
+	middle := small(func(c *trainer.Config) { c.Latent, c.Filters = 200, []int{32} })
+	if need, err = Need(middle, "fp32"); err != nil {
+		t.Fatal(err)
+	}
+	fit := 0
+	for slot := range 8 {
+		err := e.Load(slot, middle, nil)
+		if err == nil {
+			fit++
+			continue
+		}
+		if !errors.Is(err, trainer.ErrFull) || !errors.Is(err, trainer.ErrMemory) {
+			t.Fatalf("one trial too many gives %v", err)
+		}
+		break
+	}
+	if most := int(whole / need); fit > most || fit < most-1 {
+		t.Errorf("%d trials of %d bytes fit into %d", fit, need, whole)
+	}
+	// One goes, and another finds its place; all go, and everything is free but the stack's tables and the data.
+	e.Clear(0)
+	load(t, e, 0, middle, nil)
+	for slot := 2; slot < fit; slot++ {
+		e.Clear(slot)
+	}
+	run(t, e, []int{0, 1}, 1)
+	for slot := range 2 {
+		e.Clear(slot)
+	}
+	e.mu.Lock()
+	err = e.reap(true)
+	left := e.heap.left()
+	e.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := int64(0)
+	for _, b := range e.buckets {
+		used += roundUp(b.bytes)
+	}
+	for _, d := range e.data {
+		used += roundUp(d.bytes)
+		if d.users != 0 {
+			t.Errorf("a data set has %d users without any trial", d.users)
+		}
+	}
+	if left+used != whole {
+		t.Errorf("%d bytes are free and %d in use, of %d", left, used, whole)
+	}
+}

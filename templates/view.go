@@ -72,7 +72,7 @@ type StudyRow struct {
 type LeaderboardPage struct {
 	Shell   Shell
 	Summary Summary
-	Devices *Devices // nil where no study is trained in this process
+	Devices Devices
 	Chips   Chips
 	Columns []Column
 	Rows    []Row
@@ -115,6 +115,8 @@ type Devices struct {
 	Rows    []DeviceRow
 	Telling bool   // a GPU says what it does
 	Note    string // what readers must know of the GPUs among them
+	// Elsewhere is set where another process trains the study.
+	Elsewhere bool
 }
 
 // DeviceRow is one device that trains.

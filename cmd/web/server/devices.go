@@ -30,14 +30,16 @@ type Device struct {
 // isGPU tells GPUs from cores by their ID.
 func isGPU(id string) bool { return strings.HasPrefix(id, "cuda") }
 
-// devices is the panel of what trains a study now; nil where no study is trained in this process.
-func (s *Server) devices(sum study.Summary) *templates.Devices {
-	if s.cfg.Devices == nil {
-		return nil
-	}
-	v := &templates.Devices{}
+// devices is the panel of what trains a study now. What a device does only the process knows that trains on it: of another
+// one the panel says where to look.
+func (s *Server) devices(sum study.Summary) templates.Devices {
+	var v templates.Devices
 	if sum.State() == "finished" {
 		return v // the page's stream ends here, whenever the devices are let go
+	}
+	if s.cfg.Devices == nil {
+		v.Elsewhere = sum.Live
+		return v
 	}
 	for _, d := range s.cfg.Devices(sum.ID) {
 		row := templates.DeviceRow{

@@ -38,18 +38,20 @@ func core(busy int) server.Device {
 // The study's page shows what trains it in this process, and nothing else does.
 func TestDevices(t *testing.T) {
 	f := fixture(t)
+	const elsewhere = "Another process trains this study"
 	cores := func(int64) []server.Device { return []server.Device{core(0)} }
 	for _, tt := range []struct {
 		name, path string
 		source     func(int64) []server.Device
 		want, not  []string
 	}{
-		{"another process", "/studies/lr", nil, nil, []string{`id="devices"`}},
+		{"another process", "/studies/lr", nil, []string{elsewhere, "sweep run --web", "sweep devices"}, []string{`id="devices" hidden`, "Images/s"}},
+		{"no process", "/studies/new", nil, []string{`id="devices" hidden`}, []string{elsewhere}},
 		{"GPUs", "/studies/lr", twoGPUs, []string{
 			unmeasured, `<th scope="row">cuda:0 <span class="muted">NVIDIA H100 80GB HBM3, tf32</span></th><td class="num">7 of 8</td>`,
 			"41\u202f210", ">97 %<", "41.2 GB of 85.0 GB", ">312 W<", ">58 °C<", "cuda:MIG-5c9d2f8a-1", ">2.0 GB<", ">1 of 2<", ">AVX2<", ">812<",
 		}, []string{"NaN", `id="devices" hidden`}},
-		{"another study", "/studies/new", twoGPUs, []string{`id="devices" hidden`}, []string{unmeasured, "cuda:0"}},
+		{"another study", "/studies/new", twoGPUs, []string{`id="devices" hidden`}, []string{unmeasured, "cuda:0", elsewhere}},
 		{"cores", "/studies/lr", cores, []string{">0 of 1<"}, []string{unmeasured, "Temperature", `id="devices" hidden`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,8 +74,10 @@ func TestDevices(t *testing.T) {
 	f.mu.Lock()
 	f.studies[0].Live, f.studies[0].Counts = false, map[study.State]int{study.Complete: 400}
 	f.mu.Unlock()
-	if _, html := get(t, newServer(t, server.Config{Store: f, Devices: twoGPUs}), "/studies/lr"); !strings.Contains(html, `id="devices" hidden`) {
-		t.Error("a finished study shows devices")
+	for _, source := range []func(int64) []server.Device{twoGPUs, nil} {
+		if _, html := get(t, newServer(t, server.Config{Store: f, Devices: source}), "/studies/lr"); !strings.Contains(html, `id="devices" hidden`) {
+			t.Error("a finished study shows devices")
+		}
 	}
 }
 

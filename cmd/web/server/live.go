@@ -328,9 +328,7 @@ func (st *stream) parts(ctx context.Context) error {
 	parts := map[string]templ.Component{
 		"summary": templates.SummaryStrip(strip), "chips": templates.StateChips(chips(st.sum, st.list)),
 		"state": templates.StudyState(h), "controls": templates.Controls(h),
-	}
-	if d := st.s.devices(st.sum); d != nil {
-		parts["devices"] = templates.DevicesPanel(*d)
+		"devices": templates.DevicesPanel(st.s.devices(st.sum)),
 	}
 	if st.whole && total(st.sum) == len(st.watched) {
 		parts["shown"] = templates.Shown(templates.Plural(total(st.sum), "trial"))

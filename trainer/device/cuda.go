@@ -3,6 +3,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -19,6 +20,11 @@ const prefix = "cuda:"
 // Built says that this program has GPU support.
 const Built = true
 
+const (
+	oldestDriver  = 11040 // graphs are made by a function that came with CUDA 11.4
+	oldestCompute = 80    // of what the kernels are compiled for; drivers translate them for later ones, not for earlier ones
+)
+
 // CUDA says what was found of a driver. The first call loads and initialises it, which may take a second.
 func CUDA() Status {
 	s := cudaabi.Load()
@@ -26,39 +32,64 @@ func CUDA() Status {
 	if s.Version > 0 {
 		out.Driver = fmt.Sprintf("CUDA %d.%d", s.Version/1000, s.Version%1000/10)
 	}
-	switch {
-	case s.Path == "":
-		out.Reason = "no driver: " + s.Reason
-	case s.Init == noDevice:
-		out.Reason = "there is a driver, but no GPU that it may use"
-	case s.Init != 0:
-		out.Reason = "the driver cannot be initialised: " + resultName(s.Init)
-	default:
-		if n, err := cu.NumDevices(); err != nil {
-			out.Reason = "the driver does not say which GPUs there are: " + err.Error()
-		} else if n == 0 {
-			out.Reason = "there is a driver, but no GPU that it may use"
-		}
+	if _, err := usable(); err != nil {
+		out.Reason = err.Error()
 	}
 	return out
 }
 
-// GPUs lists the GPUs that the driver shows this process, in its order: those of the variable CUDA_VISIBLE_DEVICES where it
-// is set, which the driver itself reads, so that cuda:0 is the first that it names. Where a GPU is split by MIG, the driver
-// shows an instance as a device, under the name "cuda:MIG-…". There are none without a driver; [CUDA] says why.
-func GPUs() []Info {
-	if cudaabi.Load().Init != 0 {
-		return nil
+// usable lists the GPUs that can be used, at least one, or says why there are none.
+func usable() ([]Info, error) {
+	const none = "there is a driver, but no GPU that it may use"
+	s := cudaabi.Load()
+	switch {
+	case s.Path == "":
+		return nil, errors.New("no driver: " + s.Reason)
+	case s.Init == noDevice:
+		return nil, errors.New(none)
+	case s.Init != 0:
+		return nil, errors.New("the driver cannot be initialised: " + resultName(s.Init))
+	case s.Version < oldestDriver:
+		return nil, fmt.Errorf("the driver is one for CUDA %d.%d, and 11.4 is the oldest that will do: update it", s.Version/1000, s.Version%1000/10)
 	}
 	n, err := cu.NumDevices()
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("the driver does not say which GPUs there are: %w", err)
 	}
 	var list []Info
+	why := errors.New(none)
 	for i := range n {
-		if info, err := describe(i); err == nil {
-			list = append(list, info)
+		info, err := describe(i)
+		if err == nil {
+			err = info.tooOld()
 		}
+		if err != nil {
+			why = err
+			continue
+		}
+		list = append(list, info)
+	}
+	if len(list) == 0 {
+		return nil, why
+	}
+	return list, nil
+}
+
+// tooOld is an error where a GPU cannot run the kernels.
+func (i Info) tooOld() error {
+	if 10*i.Major+i.Minor < oldestCompute {
+		return fmt.Errorf("%s has compute capability %d.%d, and 8.0 is the least that will do", i.Name, i.Major, i.Minor)
+	}
+	return nil
+}
+
+// GPUs lists the GPUs that the driver shows this process and that can be used, in its order: those of the variable CUDA_VISIBLE_DEVICES where it
+// is set, which the driver itself reads, so that cuda:0 is the first that it names. Where a GPU is split by MIG, the driver
+// shows an instance as a device, under the name "cuda:MIG-…". There are none without a driver; [CUDA] says why.
+func GPUs() []Info {
+	list, err := usable()
+	if err != nil {
+		return nil
 	}
 	return list
 }
@@ -124,6 +155,9 @@ func Open(id string) (GPU, error) {
 	info, err := describe(place)
 	if err != nil {
 		return nil, err
+	}
+	if err := info.tooOld(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", id, err)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

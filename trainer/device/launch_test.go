@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -307,6 +308,22 @@ func TestWrongKernels(t *testing.T) {
 				t.Errorf("in another context 1+1 is %g", v)
 			}
 		})
+	}
+}
+
+// All results after which, as NVIDIA says, a context cannot be used any more lose it, and the context only.
+func TestLosses(t *testing.T) {
+	for _, result := range []int{214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 805, 806, 810, 999} {
+		t.Setenv("SWEEP_FAKE_FAIL_WITH", strconv.Itoa(result))
+		b := newBench(t, devicetest.Open(t, "cuda:0"))
+		y := b.upload(1)
+		devicetest.FailAfter(t, 1)
+		if err := b.launch("probe_add_fp32", y, y, 1, 1, 64); !errors.Is(err, device.ErrLost) || errors.Is(err, device.ErrMemory) {
+			t.Errorf("result %d is %v", result, err)
+		}
+		if _, err := b.gpu.Alloc(4); !errors.Is(err, device.ErrLost) {
+			t.Errorf("after result %d, taking memory: %v", result, err)
+		}
 	}
 }
 

@@ -199,6 +199,46 @@ func TestCaptureErrors(t *testing.T) {
 	}
 }
 
+// While a stream is captured the driver may be asked for anything else, in the capture and beside it: memory, modules, marks,
+// other streams.
+func TestBesideCapture(t *testing.T) {
+	b := newBench(t, devicetest.Open(t, "cuda:0"))
+	other := newBench(t, b.gpu)
+	x := b.upload(5)
+	mark, err := other.s.Mark()
+	b.must(err)
+	g, err := b.s.Capture(func() error {
+		for range 2 {
+			done := make(chan error)
+			ask := func() error {
+				if err := b.s.Fill(x, 0, 4); err != nil {
+					return err
+				}
+				a, err := b.gpu.Alloc(100)
+				if err != nil {
+					return err
+				}
+				_, err = b.gpu.Pinned(100)
+				_, moduleErr := b.gpu.Module(ptx("probe_add_fp32"))
+				_, markErr := mark.Done()
+				return errors.Join(err, b.gpu.Free(a), moduleErr, markErr, mark.Wait(), other.s.Wait())
+			}
+			go func() { done <- ask() }()
+			if err := errors.Join(ask(), <-done); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	b.must(err)
+	b.must(b.s.Run(g))
+	if v := b.download(x, 1)[0]; v != 0 {
+		t.Errorf("after the graph there is %g", v)
+	}
+	b.must(mark.Close())
+	b.must(g.Close())
+}
+
 func TestLaunchErrors(t *testing.T) {
 	g := devicetest.Open(t, "cuda:0")
 	b := newBench(t, g)
@@ -212,7 +252,15 @@ func TestLaunchErrors(t *testing.T) {
 		"other threads":         func(l *device.Launch) { l.Threads = 128 },
 		"too many threads":      func(l *device.Launch) { l.Threads = 2048 },
 		"shared memory unasked": func(l *device.Launch) { l.Shared = 48<<10 + 1 },
-		"no kernel":             func(l *device.Launch) { l.Function = nil },
+		"shared memory beside what it declares": func(l *device.Launch) {
+			m, err := g.Module([]byte(".version 7.0\n.target sm_80\n.visible .entry probe_add_fp32(.param .u64 t)\n{\n" +
+				"\t.shared .align 16 .b8 own[2000];\n\tmov.u64 %rd1, own;\n}\n"))
+			b.must(err)
+			l.Function, err = m.Function("probe_add_fp32", 0)
+			b.must(err)
+			l.Shared = 48<<10 - 1999
+		},
+		"no kernel": func(l *device.Launch) { l.Function = nil },
 		"another context's kernel": func(l *device.Launch) {
 			l.Function = newBench(t, devicetest.Open(t, "cuda:0")).kernel("probe_add_fp32", 0)
 		},

@@ -3,6 +3,9 @@
 package device_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -47,6 +50,38 @@ func TestOpen(t *testing.T) {
 		part := devicetest.Open(t, id)
 		if mig == "1" && part.Info().ID != id {
 			t.Errorf("a part of a GPU is opened as %s, want %s", part.Info().ID, id)
+		}
+	}
+}
+
+// TestUnusable looks for a driver in another process for each of those that cannot be used.
+func TestUnusable(t *testing.T) {
+	if os.Getenv("SWEEP_TEST_CHILD") != "" {
+		_, err := device.Open("cuda:0")
+		fmt.Printf("reason: %s; %d GPUs; %v\n", device.CUDA().Reason, len(device.GPUs()), err)
+		return
+	}
+	devicetest.Require(t)
+	for setting, want := range map[string]string{
+		"SWEEP_FAKE_INIT=802":       "the driver cannot be initialised: CUDA_ERROR_SYSTEM_NOT_READY (system not yet initialized)",
+		"SWEEP_FAKE_INIT=100":       "there is a driver, but no GPU that it may use",
+		"CUDA_VISIBLE_DEVICES=":     "there is a driver, but no GPU that it may use",
+		"SWEEP_FAKE_VERSION=11020":  "the driver is one for CUDA 11.2, and 11.4 is the oldest that will do: update it",
+		"SWEEP_FAKE_COMPUTE=75":     "stand-in 0 has compute capability 7.5, and 8.0 is the least that will do",
+		"SWEEP_LIBCUDA=/nowhere.so": "no driver: /nowhere.so: cannot open shared object file: No such file or directory",
+	} {
+		child := exec.Command(os.Args[0], "-test.run=^TestUnusable$", "-test.v")
+		child.Env = append(os.Environ(), "SWEEP_TEST_CHILD=1", setting)
+		out, err := child.CombinedOutput()
+		if line := "reason: " + want + "; 0 GPUs; open cuda:0: " + want + "\n"; err != nil || !strings.Contains(string(out), line) {
+			t.Errorf("%s: %v\n%swant %s", setting, err, out, line)
+		}
+	}
+	for _, setting := range []string{"SWEEP_FAKE_VERSION=11040", "SWEEP_FAKE_COMPUTE=80"} {
+		child := exec.Command(os.Args[0], "-test.run=^TestUnusable$", "-test.v")
+		child.Env = append(os.Environ(), "SWEEP_TEST_CHILD=1", setting)
+		if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "reason: ; 1 GPUs; <nil>\n") {
+			t.Errorf("%s: %v\n%s", setting, err, out)
 		}
 	}
 }

@@ -20,6 +20,7 @@ var lost = map[int]bool{
 	201: true, // INVALID_CONTEXT
 	214: true, // ECC_UNCORRECTABLE
 	220: true, // NVLINK_UNCORRECTABLE
+	226: true, // CONTAINED
 	700: true, // ILLEGAL_ADDRESS
 	702: true, // LAUNCH_TIMEOUT
 	709: true, // CONTEXT_IS_DESTROYED
@@ -32,6 +33,7 @@ var lost = map[int]bool{
 	719: true, // LAUNCH_FAILED
 	805: true, // MPS_CONNECTION_FAILED
 	806: true, // MPS_RPC_FAILURE
+	810: true, // MPS_CLIENT_TERMINATED
 	999: true, // UNKNOWN
 }
 

@@ -88,17 +88,9 @@ func New(gpu device.GPU, o Options) (*Engine, error) {
 		// No bucket without a trial sends anything.
 		landed: make(chan *flight, maxFlights*(o.Slots+idleBuckets+1)),
 	}
-	bytes := o.Memory
-	if bytes == 0 {
-		free, _, err := gpu.Memory()
-		if err != nil {
-			return nil, fmt.Errorf("use %s: %w", gpu.Info().ID, err)
-		}
-		bytes = free - free/20
-	}
-	var err error
-	if e.block, err = gpu.Alloc(bytes); err != nil {
-		return nil, fmt.Errorf("take %s of %s: %w", mebibytes(bytes), gpu.Info().ID, e.told(err))
+	bytes, err := e.seize(o.Memory)
+	if err != nil {
+		return nil, fmt.Errorf("take memory of %s: %w", gpu.Info().ID, e.told(err))
 	}
 	e.heap = newHeap(e.block, bytes)
 	if e.carrier, err = newCarrier(gpu); err == nil {
@@ -109,6 +101,30 @@ func New(gpu device.GPU, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("use %s: %w", gpu.Info().ID, e.told(err))
 	}
 	return e, nil
+}
+
+// seize takes the engine's memory; bytes 0: nearly all that is free. That is not always to be had in one piece, and other
+// programs take of it meanwhile, so that less is tried too, down to half.
+func (e *Engine) seize(bytes int64) (int64, error) {
+	most, least := bytes, bytes
+	step := int64(1)
+	if bytes == 0 {
+		free, _, err := e.gpu.Memory()
+		if err != nil {
+			return 0, err
+		}
+		step = max(1, free/20)
+		most, least = free-step, free/2
+	}
+	for bytes = most; ; bytes -= step {
+		var err error
+		if e.block, err = e.gpu.Alloc(bytes); err == nil {
+			return bytes, nil
+		}
+		if !errors.Is(err, device.ErrMemory) || bytes-step < least {
+			return 0, fmt.Errorf("%s: %w", mebibytes(bytes), err)
+		}
+	}
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }

@@ -3,11 +3,14 @@
 package gpu
 
 import (
+	"errors"
 	"os"
 	"testing"
 
 	"sweep/study/studytest"
+	"sweep/trainer"
 	"sweep/trainer/device"
+	"sweep/trainer/device/devicetest"
 	"sweep/trainer/kernel/cuda"
 )
 
@@ -118,4 +121,33 @@ func (m *memory) get(at device.Address, bytes int) []byte {
 	m.check(m.stream.Download(to, at))
 	m.check(m.stream.Wait())
 	return append([]byte(nil), to...)
+}
+
+// What is free is not always to be had in one piece: an engine takes as much as it gets, and what it is told to take or nothing.
+func TestSeize(t *testing.T) {
+	devicetest.Require(t)
+	t.Setenv("SWEEP_FAKE_MEMORY", "100000000")
+	for _, c := range []struct {
+		largest      string
+		memory, want int64
+	}{
+		{"100000000", 0, 95000000},
+		{"71000000", 0, 70000000},
+		{"49000000", 0, 0},
+		{"71000000", 72000000, 0},
+		{"71000000", 70500000, 70500000},
+	} {
+		t.Setenv("SWEEP_FAKE_LARGEST", c.largest)
+		g := device0(t)
+		e, err := New(g, Options{Slots: 1, Memory: c.memory})
+		switch {
+		case err != nil && (c.want != 0 || !errors.Is(err, trainer.ErrMemory)):
+			t.Errorf("%d bytes, in pieces of %s at most: %v", c.memory, c.largest, err)
+		case err == nil && e.heap.bytes != c.want&^255:
+			t.Errorf("%d bytes, in pieces of %s at most: took %d, want %d", c.memory, c.largest, e.heap.bytes, c.want)
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -6,9 +6,9 @@
 #include "fake.h"
 
 std::mutex state;
+std::set<CUcontext> contexts;
 
 namespace {
-std::set<CUcontext> contexts;
 thread_local CUcontext of_thread;
 std::vector<int> visible;
 bool ready;
@@ -68,13 +68,14 @@ CUcontext current(CUresult *error) {
 EXPORT CUresult cuInit(unsigned) {
   std::lock_guard<std::mutex> l(state);
   see();
+  if (long r = setting("SWEEP_FAKE_INIT", 0)) return (CUresult)r;
   if (visible.empty()) return CUDA_ERROR_NO_DEVICE;
   ready = true;
   return CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuDriverGetVersion(int *version) {
-  *version = 13000;
+  *version = (int)setting("SWEEP_FAKE_VERSION", 13000);
   return CUDA_SUCCESS;
 }
 
@@ -117,8 +118,8 @@ EXPORT CUresult cuDeviceGetUuidMIG(CUuuid *u, CUdevice d) {
 EXPORT CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute a, CUdevice d) {
   if (!device_ok(d)) return CUDA_ERROR_INVALID_DEVICE;
   switch ((int)a) {
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = 9; break;
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = 0; break;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = (int)setting("SWEEP_FAKE_COMPUTE", 90) / 10; break;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = (int)setting("SWEEP_FAKE_COMPUTE", 90) % 10; break;
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = 132; break;
     case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = MAX_THREADS; break;
     case CU_DEVICE_ATTRIBUTE_WARP_SIZE: *value = 32; break;
@@ -181,12 +182,19 @@ EXPORT CUresult cuCtxGetDevice(CUdevice *d) {
   return e;
 }
 
+// Waiting for a context is waiting for its streams, of which none may be captured then, in whatever mode.
 EXPORT CUresult cuCtxSynchronize(void) {
   CUresult e;
   CUcontext ctx;
   {
     std::lock_guard<std::mutex> l(state);
-    if (!(ctx = current(&e))) return e;
+    if (!(ctx = current(&e)) || (e = forbidden()) != CUDA_SUCCESS) return e;
+    for (auto s : ctx->streams) {
+      if (!s->capture) continue;
+      s->spoiled = true;
+      e = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    }
+    if (e != CUDA_SUCCESS) return e;
   }
   drain_all(ctx);
   std::lock_guard<std::mutex> l(state);
@@ -203,7 +211,9 @@ EXPORT CUresult cuCtxSynchronize(void) {
   X(ERROR_CONTEXT_IS_DESTROYED, "context is destroyed") X(ERROR_LAUNCH_FAILED, "unspecified launch failure")             \
   X(ERROR_STREAM_CAPTURE_UNSUPPORTED, "operation not permitted when stream is capturing")                                \
   X(ERROR_STREAM_CAPTURE_INVALIDATED, "operation failed due to a previous error during capture")                         \
-  X(ERROR_STREAM_CAPTURE_UNMATCHED, "the capture was not initiated in this stream") X(ERROR_UNKNOWN, "unknown error")
+  X(ERROR_STREAM_CAPTURE_UNMATCHED, "the capture was not initiated in this stream")                                      \
+  X(ERROR_STREAM_CAPTURE_WRONG_THREAD, "attempt to terminate a thread-local capture sequence from another thread")       \
+  X(ERROR_SYSTEM_NOT_READY, "system not yet initialized") X(ERROR_UNKNOWN, "unknown error")
 
 EXPORT CUresult cuGetErrorName(CUresult error, const char **text) {
   switch (error) {

@@ -55,7 +55,7 @@ void release(const Piece &p) {
 CUresult take(CUcontext ctx, size_t bytes, bool pinned, void **out) {
   if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
   size_t limit = (size_t)memory_of_device();
-  if (bytes > ((size_t)1 << 46)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (bytes > ((size_t)1 << 46) || (!pinned && bytes > (size_t)setting("SWEEP_FAKE_LARGEST", (long)limit))) return CUDA_ERROR_OUT_OF_MEMORY;
   if (!pinned && (taken[ctx->device] + bytes > limit)) return CUDA_ERROR_OUT_OF_MEMORY;
   Piece p;
   p.ctx = ctx, p.pinned = pinned, p.bytes = bytes;
@@ -151,7 +151,8 @@ EXPORT CUresult cuMemAlloc(CUdeviceptr *ptr, size_t bytes) {
   CUresult e;
   CUcontext ctx = current(&e);
   void *p = nullptr;
-  if (ctx) e = take(ctx, bytes, false, &p);
+  if (ctx) e = forbidden();
+  if (e == CUDA_SUCCESS) e = take(ctx, bytes, false, &p);
   *ptr = (CUdeviceptr)p;
   return e;
 }
@@ -160,7 +161,8 @@ EXPORT CUresult cuMemAllocHost(void **p, size_t bytes) {
   std::lock_guard<std::mutex> l(state);
   CUresult e;
   CUcontext ctx = current(&e);
-  if (ctx) e = take(ctx, bytes, true, p);
+  if (ctx) e = forbidden();
+  if (e == CUDA_SUCCESS) e = take(ctx, bytes, true, p);
   return e;
 }
 
@@ -170,7 +172,7 @@ static CUresult free_piece(void *p, bool pinned) {
   CUcontext ctx;
   {
     std::lock_guard<std::mutex> l(state);
-    if (!(ctx = current(&e))) return e;
+    if (!(ctx = current(&e)) || (e = forbidden()) != CUDA_SUCCESS) return e;
   }
   drain_all(ctx);
   std::lock_guard<std::mutex> l(state);

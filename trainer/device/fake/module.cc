@@ -28,6 +28,22 @@ std::string entry(const std::string &ptx, const std::string &name) {
   return "";
 }
 
+// declared is the shared memory that a kernel's PTX declares: arrays of its own, and those of the module that it names.
+long declared(const std::string &ptx, const std::string &name) {
+  size_t from = ptx.find(".entry " + name + "(");
+  if (from == std::string::npos) return 0;
+  std::string body = ptx.substr(from, ptx.find("\n}", from) - from);
+  long all = 0;
+  for (size_t at = ptx.find(".shared .align"); at != std::string::npos; at = ptx.find(".shared .align", at + 1)) {
+    int align, bits;
+    long n;
+    char array[1000];
+    if (sscanf(ptx.c_str() + at, ".shared .align %d .b%d %999[^[][%ld]", &align, &bits, array, &n) != 4) continue;
+    if (body.find(array) != std::string::npos) all += (n * bits / 8 + align - 1) / align * align;
+  }
+  return all;
+}
+
 long launches;      // since the program began
 long fail_at = -1;  // the launch that loses its context; -1: none does
 
@@ -49,7 +65,7 @@ EXPORT CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, C
   std::lock_guard<std::mutex> l(state);
   CUresult e;
   CUcontext ctx = current(&e);
-  if (!ctx) return e;
+  if (!ctx || (e = forbidden()) != CUDA_SUCCESS) return e;
   std::string text = (const char *)image;
   if (!setting("SWEEP_FAKE_ANY_PTX", 0) && text.find(".version") == std::string::npos) {
     for (unsigned i = 0; i + 1 < n; i++) {
@@ -73,7 +89,7 @@ EXPORT CUresult cuModuleUnload(CUmodule m) {
   CUcontext ctx;
   {
     std::lock_guard<std::mutex> l(state);
-    if (!(ctx = current(&e))) return e;
+    if (!(ctx = current(&e)) || (e = forbidden()) != CUDA_SUCCESS) return e;
   }
   drain_all(ctx);
   std::lock_guard<std::mutex> l(state);
@@ -102,7 +118,10 @@ EXPORT CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name)
     return CUDA_ERROR_NOT_FOUND;
   }
   CUfunction &known = m->functions[name];
-  if (!known) known = new CUfunc_st{ctx, k};
+  if (!known) {
+    long n = declared(m->text, name);
+    known = new CUfunc_st{ctx, k, n, STATIC_SHARED - n};
+  }
   *f = known;
   return CUDA_SUCCESS;
 }
@@ -112,8 +131,8 @@ EXPORT CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int val
   CUresult e;
   if (!current(&e)) return e;
   if (a != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_SUCCESS;
-  if (value < 0 || value > ALL_SHARED) return CUDA_ERROR_INVALID_VALUE;
-  if (value > f->shared) f->shared = value;
+  if (value < 0 || f->declared + value > ALL_SHARED) return CUDA_ERROR_INVALID_VALUE;
+  f->shared = value;  // also where it was more
   return CUDA_SUCCESS;
 }
 
@@ -127,8 +146,8 @@ static CUresult refuse(const Kernel *k, const char *what, long is, long may) {
   return CUDA_ERROR_INVALID_VALUE;
 }
 
-EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                               unsigned shared, CUstream s, void **params, void **) {
+static CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,
+                       CUstream s, void **params) {
   std::lock_guard<std::mutex> l(state);
   CUresult e;
   CUcontext ctx = current(&e);
@@ -147,7 +166,7 @@ EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned 
       std::lock_guard<std::mutex> l(state);
       if (launches++ == fail_at) {
         fail_at = -1;
-        return CUDA_ERROR_ILLEGAL_ADDRESS;
+        return (CUresult)setting("SWEEP_FAKE_FAIL_WITH", CUDA_ERROR_ILLEGAL_ADDRESS);
       }
     }
     timespec from, to;
@@ -162,6 +181,12 @@ EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned 
     if (!check_guards(ctx, ("kernel " + k->name).c_str()) && r == CUDA_SUCCESS) r = CUDA_ERROR_ILLEGAL_ADDRESS;
     return r;
   });
+}
+
+EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                               unsigned shared, CUstream s, void **params, void **) {
+  CUresult r = launch(f, gx, gy, gz, bx, by, bz, shared, s, params);
+  return r == CUDA_SUCCESS ? hurry(s) : r;
 }
 
 // sweep_fake_fail_after makes the n-th launch from now, the first being 1, lose its context; 0: none does.

@@ -1,4 +1,7 @@
 // Streams, events, captured graphs, and the copies that are put into them.
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "fake.h"
@@ -17,6 +20,24 @@ CUresult enqueue(CUstream s, Op op) {
     s->queue.push_back(std::move(op));
   }
   return CUDA_SUCCESS;
+}
+
+CUresult hurry(CUstream s) {
+  if (s->eager && !s->capture) drain(s, nullptr);
+  return CUDA_SUCCESS;
+}
+
+CUresult forbidden() {
+  CUresult r = CUDA_SUCCESS;
+  for (auto ctx : contexts) {
+    for (auto s : ctx->streams) {
+      if (!s->capture || s->mode == CU_STREAM_CAPTURE_MODE_RELAXED) continue;
+      if (s->mode == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL && s->owner != std::this_thread::get_id()) continue;
+      s->spoiled = true;
+      r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    }
+  }
+  return r;
 }
 
 // step does the next piece of work of a stream; false: there is none.
@@ -66,11 +87,14 @@ CUcontext usable(CUstream s, CUresult *e) {
 
 // put enqueues work if the stream can be used.
 CUresult put(CUstream s, bool valid, Op op) {
-  std::lock_guard<std::mutex> l(state);
   CUresult e;
-  if (!usable(s, &e)) return e;
-  if (!valid) return CUDA_ERROR_INVALID_VALUE;
-  return enqueue(s, std::move(op));
+  {
+    std::lock_guard<std::mutex> l(state);
+    if (!usable(s, &e)) return e;
+    if (!valid) return CUDA_ERROR_INVALID_VALUE;
+    if ((e = enqueue(s, std::move(op))) != CUDA_SUCCESS) return e;
+  }
+  return hurry(s);
 }
 
 bool on_device(const void *p, size_t n) {
@@ -96,12 +120,18 @@ CUresult spoil(CUstream s) {
 
 }  // namespace
 
+// latency is what a device lets those wait who wait for it, so that work which nobody waits for lies in queues meanwhile.
+static void latency(CUstream s) {
+  if (!s->eager) usleep((useconds_t)setting("SWEEP_FAKE_LATENCY", 0) * 1000);
+}
+
 EXPORT CUresult cuStreamCreate(CUstream *s, unsigned flags) {
   std::lock_guard<std::mutex> l(state);
   CUresult e;
   CUcontext ctx = current(&e);
   if (!ctx) return e;
-  *s = new CUstream_st{ctx, flags};
+  bool eager = setting("SWEEP_FAKE_EAGER", 0) >> std::min(ctx->made++, 62u) & 1;
+  *s = new CUstream_st{ctx, flags, eager};
   ctx->streams.insert(*s);
   return CUDA_SUCCESS;
 }
@@ -127,8 +157,9 @@ EXPORT CUresult cuStreamSynchronize(CUstream s) {
   {
     std::lock_guard<std::mutex> l(state);
     if (!(ctx = usable(s, &e))) return e;
-    if ((e = spoil(s)) != CUDA_SUCCESS) return e;
+    if ((e = spoil(s)) != CUDA_SUCCESS || (e = forbidden()) != CUDA_SUCCESS) return e;
   }
+  latency(s);
   drain(s, nullptr);
   std::lock_guard<std::mutex> l(state);
   return ctx->error;
@@ -182,7 +213,7 @@ EXPORT CUresult cuEventDestroy(CUevent e) {
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuEventRecord(CUevent e, CUstream s) {
+static CUresult record(CUevent e, CUstream s) {
   std::lock_guard<std::mutex> l(state);
   CUresult r;
   CUcontext ctx = usable(s, &r);
@@ -198,6 +229,11 @@ EXPORT CUresult cuEventRecord(CUevent e, CUstream s) {
   });
 }
 
+EXPORT CUresult cuEventRecord(CUevent e, CUstream s) {
+  CUresult r = record(e, s);
+  return r == CUDA_SUCCESS ? hurry(s) : r;
+}
+
 // The work before a point is done by who waits for it; who asks does one piece.
 static CUresult reach(CUevent e, bool wait) {
   std::shared_ptr<Point> p;
@@ -207,9 +243,11 @@ static CUresult reach(CUevent e, bool wait) {
     std::lock_guard<std::mutex> l(state);
     if (!(ctx = current(&r))) return r;
     if (!ctx->events.count(e)) return CUDA_ERROR_INVALID_HANDLE;
+    if ((r = forbidden()) != CUDA_SUCCESS) return r;
     p = e->point;
     if (!p) return CUDA_SUCCESS;
   }
+  if (wait && !p->done) latency(p->stream);
   std::lock_guard<std::recursive_mutex> run(running);
   if (p->done) return CUDA_SUCCESS;
   if (wait) {
@@ -225,7 +263,7 @@ static CUresult reach(CUevent e, bool wait) {
 EXPORT CUresult cuEventSynchronize(CUevent e) { return reach(e, true); }
 EXPORT CUresult cuEventQuery(CUevent e) { return reach(e, false); }
 
-EXPORT CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned) {
+static CUresult wait_event(CUstream s, CUevent e) {
   std::lock_guard<std::mutex> l(state);
   CUresult r;
   CUcontext ctx = usable(s, &r);
@@ -240,13 +278,20 @@ EXPORT CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned) {
   });
 }
 
-EXPORT CUresult cuStreamBeginCapture(CUstream s, CUstreamCaptureMode) {
+EXPORT CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned) {
+  CUresult r = wait_event(s, e);
+  return r == CUDA_SUCCESS ? hurry(s) : r;
+}
+
+EXPORT CUresult cuStreamBeginCapture(CUstream s, CUstreamCaptureMode mode) {
   std::lock_guard<std::mutex> l(state);
   CUresult e;
   CUcontext ctx = usable(s, &e);
   if (!ctx) return e;
   if (s->capture) return CUDA_ERROR_ILLEGAL_STATE;
   s->capture = new CUgraph_st{ctx, {}};
+  s->mode = mode;
+  s->owner = std::this_thread::get_id();
   s->spoiled = false;
   return CUDA_SUCCESS;
 }
@@ -257,6 +302,9 @@ EXPORT CUresult cuStreamEndCapture(CUstream s, CUgraph *graph) {
   *graph = nullptr;
   if (!usable(s, &e)) return e;
   if (!s->capture) return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
+  if (s->mode != CU_STREAM_CAPTURE_MODE_RELAXED && s->owner != std::this_thread::get_id()) {
+    return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
+  }
   CUgraph g = s->capture;
   s->capture = nullptr;
   if (s->spoiled) {
@@ -282,7 +330,7 @@ EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph g, unsign
   return CUDA_SUCCESS;
 }
 
-EXPORT CUresult cuGraphLaunch(CUgraphExec g, CUstream s) {
+static CUresult launch_graph(CUgraphExec g, CUstream s) {
   std::lock_guard<std::mutex> l(state);
   CUresult e;
   CUcontext ctx = usable(s, &e);
@@ -291,6 +339,11 @@ EXPORT CUresult cuGraphLaunch(CUgraphExec g, CUstream s) {
   if ((e = spoil(s)) != CUDA_SUCCESS) return e;
   for (auto &op : g->ops) enqueue(s, op);
   return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuGraphLaunch(CUgraphExec g, CUstream s) {
+  CUresult r = launch_graph(g, s);
+  return r == CUDA_SUCCESS ? hurry(s) : r;
 }
 
 EXPORT CUresult cuGraphExecDestroy(CUgraphExec g) {

@@ -39,7 +39,7 @@ type program struct {
 }
 
 // stackOf is c without what may differ among the slots of a bucket: configurations with equal stacks have plans of the same
-// steps.
+// steps. A dropout of rate 0 is no step of a plan, so whether there is one stays.
 func stackOf(c model.Config) model.Config {
 	c.Latent, c.Loss, c.SSIMWeight, c.Init = 1, "mse", 0, ""
 	c.Filters = c.Filters[:c.Depth:c.Depth]

@@ -105,12 +105,26 @@ func reportTask(out io.Writer, name string, t task, c ceilings, all []result) er
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	var devices []string
+	for _, r := range list {
+		if !slices.Contains(devices, r.Device) {
+			devices = append(devices, r.Device)
+		}
+	}
+	fmt.Fprintf(out, "on %s\n", strings.Join(devices, ", "))
+	if slices.ContainsFunc(devices, noGPU) {
+		fmt.Fprint(out, "That says nothing of a GPU: nothing is compared.\n\n")
+		return nil
+	}
 	for _, line := range verdicts(list) {
 		fmt.Fprintln(out, line)
 	}
 	fmt.Fprintln(out)
 	return nil
 }
+
+// noGPU tells whether a device is a processor, or the stand-in for a GPU, whose figures show only that the programs run.
+func noGPU(name string) bool { return name == "cpu" || strings.HasPrefix(name, "stand-in") }
 
 func ours(r result) bool { return strings.HasPrefix(r.Way, "sweep") }
 

@@ -74,7 +74,7 @@ func TestReport(t *testing.T) {
 		}
 		return list
 	}
-	base := result{Task: "B", Precision: "tf32", Epochs: 10, Train: 10000, Validation: 2000}
+	base := result{Task: "B", Device: "one GPU", Precision: "tf32", Epochs: 10, Train: 10000, Validation: 2000}
 	stopped := base
 	stopped.Way, stopped.Trials, stopped.Seconds, stopped.Epochs, stopped.OfEpochs = "stack", trials(64, 0.5), 64, 5, 10
 	put("results/stack.json", stopped)
@@ -119,6 +119,15 @@ func TestReport(t *testing.T) {
 	}
 	if first := strings.Split(out.String(), "\n")[1]; !strings.Contains(first, "sweep, 64") {
 		t.Errorf("the fastest does not come first: %s", first)
+	}
+	stopped.Device = "cpu"
+	put("results/stack.json", stopped)
+	out.Reset()
+	if err := run(t.Context(), []string{"report", "-out", dir}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "nothing is compared") || strings.Contains(out.String(), " times") {
+		t.Errorf("where a processor stands in it says:\n%s", out.String())
 	}
 	if err := run(t.Context(), []string{"report", "-out", t.TempDir()}, &out); err == nil {
 		t.Error("an empty folder gives a report")

@@ -9,12 +9,13 @@ ABI       = $(CURDIR)/trainer/device/cudaabi
 CUDA     := $(shell [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && command -v $$($(GO) env CC) >/dev/null && echo yes)
 CUDAENV   = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -Wno-deprecated-declarations -I$(ABI)/include" CGO_LDFLAGS="-L$(ABI)/lib"
 FAKE      = $(CURDIR)/bin/libcuda-fake.so
+RACES     = $(CURDIR)/bin/libcuda-races.so
 # What the tag gpu changes; and what is tested with it, on the stand-in driver.
 CUDADIRS  = ./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu ./cmd/sweep ./bench/gpu
 PKG      ?=
 RUN      ?=
 
-.PHONY: build fake cuda-test cuda-tag cuda-vet gen fmt lint test race slow bench check clean kernels ptxas gpu-tree gpu-check gpu-bundle
+.PHONY: build fake fake-races cuda-races cuda-test cuda-tag cuda-vet gen fmt lint test race slow bench check clean kernels ptxas gpu-tree gpu-check gpu-bundle
 
 build: ## bin/sweep, with GPU support where it can be
 	@mkdir -p bin
@@ -27,6 +28,13 @@ endif
 
 fake: ## bin/libcuda-fake.so: the kernels compiled for this machine behind the functions of a driver
 	@$(MAKE) -s -f trainer/device/fake/Makefile OUT=bin
+
+fake-races: ## bin/libcuda-races.so: the same with a check of races between threads
+	@$(MAKE) -s -f trainer/device/fake/Makefile OUT=bin RACES=1
+
+cuda-races: fake-races ## whether a thread of a kernel touches what another does without a barrier between
+	$(CUDAENV) SWEEP_LIBCUDA=$(RACES) $(GO) test -tags gpu -count=1 ./trainer/kernel/cuda
+	$(CUDAENV) SWEEP_LIBCUDA=$(RACES) $(GO) test -tags gpu -count=1 -run TestRaces ./trainer/device ./trainer/gpu
 
 # make cuda-test PKG=./trainer/gpu RUN=TestX runs one package.
 cuda-test: fake cuda-tag ## the tests of the GPU path, on the stand-in driver

@@ -4,15 +4,18 @@ package devicetest
 
 /*
 #include <stddef.h>
+#include <stdlib.h>
 
 static void sweep_test_fail_after(void *f, long n) { ((void (*)(long))f)(n); }
 static long sweep_test_launches(void *f) { return ((long (*)(void))f)(); }
+static int sweep_test_ran(void *f, const char *name) { return ((int (*)(const char *))f)(name); }
 */
 import "C"
 
 import (
 	"os"
 	"testing"
+	"unsafe"
 
 	"sweep/study/studytest"
 	"sweep/trainer/device"
@@ -59,4 +62,23 @@ func Launches(t testing.TB) int {
 	t.Helper()
 	Require(t)
 	return int(C.sweep_test_launches(cudaabi.Symbol("sweep_fake_launches")))
+}
+
+// Races skips a test where the stand-in driver is not the one that checks for races: make cuda-races runs them on it. There a
+// kernel with a race loses its context.
+func Races(t testing.TB) {
+	t.Helper()
+	Require(t)
+	if cudaabi.Symbol("sweep_fake_races") == nil {
+		t.Skip("make cuda-races runs it on the stand-in driver that checks for races")
+	}
+}
+
+// Ran tells whether the stand-in driver has run a kernel in this process.
+func Ran(t testing.TB, kernel string) bool {
+	t.Helper()
+	Require(t)
+	name := C.CString(kernel)
+	defer C.free(unsafe.Pointer(name))
+	return C.sweep_test_ran(cudaabi.Symbol("sweep_fake_ran"), name) != 0
 }

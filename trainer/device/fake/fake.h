@@ -6,7 +6,8 @@
 // who forgets that one stream waits for another is found by one of the two. Memory is filled with 0xFF, which as a float is NaN, and has guards that are looked
 // at after each launch; a kernel that reads or writes outside of it loses its context with 700, and a line on standard error
 // says which kernel, block, thread and address. Barriers that some threads of a block miss, shared arrays that they do not
-// all declare, and launches beyond a GPU's limits are errors, too.
+// all declare, and launches beyond a GPU's limits are errors, too. Built with RACES it also tells of threads that touch the same
+// memory with no barrier between them: see races.h.
 //
 // Variables:
 //   SWEEP_FAKE_DEVICES [1]          how many devices
@@ -49,6 +50,11 @@ enum : long {
   STATIC_SHARED = 48 << 10,  // that a kernel may declare, or be given at launch without being asked for
   ALL_SHARED = 227 << 10,
 };
+
+// What the stand-in has for a block: bytes of a thread's stack, and of shared memory, with what nobody owns behind each array.
+constexpr long GAP = 64;
+constexpr int MAX_ARRAYS = 256;
+constexpr size_t HOST_STACK = 256 << 10, HOST_SHARED = ALL_SHARED + MAX_ARRAYS * (GAP + 16) + 4096;
 
 // Kernel is a kernel of the host's, as KERNEL entered it.
 struct Kernel {

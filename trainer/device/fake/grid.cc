@@ -14,6 +14,7 @@
 #include "../../kernel/cuda/host.h"
 #include "fake.h"
 #include "fiber.h"
+#include "races.h"
 
 HOST_LOCAL Index host_thread, host_block;
 HOST_LOCAL int host_threads;
@@ -21,9 +22,7 @@ HOST_LOCAL void *host_dynamic;
 
 namespace {
 
-constexpr size_t STACK = 256 << 10, PAGE = 4096;
-constexpr long GAP = 64;  // bytes that nobody owns behind each shared array
-constexpr int MAX_ARRAYS = 256;
+constexpr size_t PAGE = 4096;
 constexpr unsigned WARP = 32;
 
 // Fiber is a stack, and the thread of the block that runs on it. It runs thread after thread until one comes to a barrier,
@@ -71,7 +70,7 @@ struct Pool {
     if (idle.empty()) {
       auto b = new Block;
       b->fibers.resize(MAX_THREADS);
-      b->shared = (char *)malloc(ALL_SHARED + MAX_ARRAYS * (GAP + 16) + PAGE);
+      b->shared = (char *)malloc(HOST_SHARED);
       if (!b->shared) abort();
       return b;
     }
@@ -137,13 +136,14 @@ void run_threads() {
 
 void begin(Fiber &f) {
   if (!f.stack) {
-    f.stack = (char *)mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (f.stack == MAP_FAILED) abort();
+    void *m = mmap(nullptr, 2 * HOST_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED) abort();
+    f.stack = (char *)(((uintptr_t)m + HOST_STACK - 1) / HOST_STACK * HOST_STACK);
     mprotect(f.stack, PAGE, PROT_NONE);
   }
   // Stacks that began at the same place of a page would share a few lines of the cache.
   size_t shift = (size_t)(&f - block.fibers.data()) % 128 * 448;
-  f.sp = new_stack(f.stack + STACK - shift, run_threads);
+  f.sp = new_stack(f.stack + HOST_STACK - shift, run_threads);
   f.waits = false;
   f.met = 0;
 }
@@ -182,6 +182,7 @@ CUresult run_block() {
   b.all_wait = b.warps = false;
   b.arrays = 0;
   b.used = (b.dynamic + GAP + 15) / 16 * 16;
+  races_block();
   memset(b.shared, 0xFF, (size_t)b.used);
   unsigned waiting = 0;
   while (b.next < n && !b.wrong) {
@@ -268,6 +269,7 @@ void *host_shared(long bytes) {
 extern "C" void host_sync() {
   Fiber *f = block.now;
   f->waits = true;
+  races_barrier();
   switch_stack(&f->sp, follower());
   f->waits = false;
 }
@@ -281,6 +283,7 @@ const HostLane *host_warp(const HostLane &mine) {
   if (!b.all_wait) blame("executes an instruction with its warp before the block has come to a barrier");
   HostLane *lanes = b.lanes[host_thread.x / WARP][f->met++ % 2];
   lanes[host_thread.x % WARP] = mine;
+  if (mine.instruction == BAR_WARP) races_warp();
   b.warps = true;
   Fiber *next = f + 1;
   if (ends_warp(f)) {
@@ -307,6 +310,19 @@ extern "C" bool host_in_shared(const void *p, long bytes) {
   auto at = (const char *)p;
   return at >= block.shared && at + bytes <= block.shared + block.used;
 }
+
+#ifdef RACES
+std::string shared_place(const void *p) {
+  const Block &b = block;
+  long at = (const char *)p - b.shared;
+  char text[100];
+  snprintf(text, sizeof text, "byte %ld of dynamic shared memory", at);
+  for (int i = 0; i < b.arrays; i++) {
+    if (at >= b.at[i]) snprintf(text, sizeof text, "byte %ld of shared array %d of %ld bytes", at - b.at[i], i + 1, b.size[i]);
+  }
+  return text;
+}
+#endif
 
 namespace {
 
@@ -419,10 +435,12 @@ CUresult run_grid(const Kernel *k, const void *argument, unsigned x, unsigned y,
   g.kernel = k, g.argument = argument, g.x = x, g.y = y, g.dynamic = dynamic;
   g.reverse = setting("SWEEP_FAKE_REVERSE", 0) != 0;
   long threads = setting("SWEEP_FAKE_THREADS", std::min(8l, (long)std::thread::hardware_concurrency()));
-  if (threads > 1 && (unsigned long)x * y > 1) {
+  races_begin(k->name.c_str(), x);
+  if (threads > 1 && (unsigned long)x * y > 1 && !races_checked) {
     crew.run(g, (size_t)threads);
   } else {
     help(g);
   }
+  if (!races_end() && g.result == CUDA_SUCCESS) return CUDA_ERROR_LAUNCH_FAILED;
   return (CUresult)g.result.load();
 }

@@ -2,7 +2,6 @@
 // the memory that it names, and then makes its own registers of what all 32 showed. Which lane has what is as the PTX ISA says,
 // in "Matrix Fragments for mma.m16n8k8", "… m16n8k16 with floating point type", and "ldmatrix". What it leaves undefined ends
 // the launch, but for one thing: lanes that come to the same instruction in two places of the code are not told apart.
-enum { BAR_WARP, LDMATRIX, LDMATRIX_TRANS, MMA };
 
 // cvt.rna.tf32.f32: to the nearest number of ten binary places, ties away from zero.
 INLINE unsigned to_tf32(float v) {

@@ -6,6 +6,7 @@
 
 #include "../../kernel/cuda/host.h"
 #include "fake.h"
+#include "races.h"
 
 namespace {
 
@@ -45,6 +46,7 @@ long declared(const std::string &ptx, const std::string &name) {
 }
 
 long launches;      // since the program began
+std::set<std::string> ran;  // kernels
 long fail_at = -1;  // the launch that loses its context; -1: none does
 
 }  // namespace
@@ -109,6 +111,7 @@ EXPORT CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name)
   const bool lanes = setting("SWEEP_FAKE_LANES", 0) && code.find("mma.sync") != std::string::npos;
   const std::string own = lanes ? std::string(name) + "_lanes" : name;
   const Kernel *k = find_kernel(own);
+  if (!k && races_checked) k = find_kernel(std::string(name) + "_lanes");
   if (!k) {
     fprintf(stderr, "fake driver: there is no kernel %s in the .cu files that it was made of\n", own.c_str());
     return CUDA_ERROR_NOT_FOUND;
@@ -168,6 +171,7 @@ static CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsi
         fail_at = -1;
         return (CUresult)setting("SWEEP_FAKE_FAIL_WITH", CUDA_ERROR_ILLEGAL_ADDRESS);
       }
+      ran.insert(k->name);
     }
     timespec from, to;
     bool trace = setting("SWEEP_FAKE_TRACE", 0) != 0;
@@ -199,6 +203,12 @@ EXPORT void sweep_fake_fail_after(long n) {
 EXPORT long sweep_fake_launches(void) {
   std::lock_guard<std::mutex> l(state);
   return launches;
+}
+
+// sweep_fake_ran says whether a kernel ran so far, in whichever of its forms.
+EXPORT int sweep_fake_ran(const char *name) {
+  std::lock_guard<std::mutex> l(state);
+  return ran.count(name) + ran.count(std::string(name) + "_lanes") > 0;
 }
 
 // The variable is read once, when the library is loaded.

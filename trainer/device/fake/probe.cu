@@ -154,3 +154,67 @@ KERNEL_OF(probe_line_outside, 32, Probe) {
   matrices(f, (const word *)t->out + 4 * (threadIdx.x % 8));
   t->out[threadIdx.x] = bits_float(f[0]);
 }
+
+// What the check of races is to tell apart. Blocks write one place; each its own; they read what another writes.
+KERNEL_OF(probe_blocks, 32, Probe) {
+  if (threadIdx.x == 0) t->out[0] = blockIdx.x;
+}
+KERNEL_OF(probe_own, 32, Probe) { t->out[32 * blockIdx.x + threadIdx.x] = t->in[threadIdx.x]; }
+KERNEL_OF(probe_across, 32, Probe) {
+  if (threadIdx.x == 0) t->out[1 + blockIdx.x] = t->out[blockIdx.x];
+}
+
+// All write the same; bytes of one word, each its own, and one of them a neighbour's.
+KERNEL_OF(probe_flag, 32, Probe) { t->out[0] = 1; }
+KERNEL_OF(probe_bytes, 32, Probe) { ((byte *)t->out)[32 * blockIdx.x + threadIdx.x] = (byte)threadIdx.x; }
+KERNEL_OF(probe_byte_race, 32, Probe) { ((byte *)t->out)[32 * blockIdx.x + threadIdx.x / 2] = (byte)threadIdx.x; }
+
+// Threads of a block read in device memory what others wrote, after a barrier and before it.
+KERNEL_OF(probe_device, 64, Probe) {
+  t->out[threadIdx.x] = t->in[threadIdx.x];
+  __syncthreads();
+  t->out[64 + threadIdx.x] = t->out[63 - threadIdx.x];
+}
+KERNEL_OF(probe_device_race, 64, Probe) {
+  t->out[threadIdx.x] = t->in[threadIdx.x];
+  t->out[64 + threadIdx.x] = t->out[63 - threadIdx.x];
+  __syncthreads();
+}
+
+// What is read is overwritten without a barrier, after two have read it.
+KERNEL_OF(probe_overwritten, 64, Probe) {
+  SHARED(float, part, 64);
+  part[threadIdx.x] = t->in[threadIdx.x];
+  __syncthreads();
+  t->out[threadIdx.x] = part[threadIdx.x] + part[0];
+  part[threadIdx.x] = 0;
+  __syncthreads();
+  t->out[64 + threadIdx.x] = part[threadIdx.x];
+}
+
+// A warp's barrier orders its own threads, and no others.
+KERNEL_OF(probe_warps, 64, Probe) {
+  SHARED(float, part, 64);
+  __syncthreads();
+  part[threadIdx.x] = t->in[threadIdx.x];
+  warp_meets();
+  t->out[threadIdx.x] = part[threadIdx.x ^ 32];
+}
+
+// A line of ldmatrix is read by the lane that names it.
+KERNEL_OF(probe_line, 64, Probe) {
+  SHARED(word, lines, 256);
+  for (int i = threadIdx.x; i < 256; i += 64) lines[i] = i;
+  __syncthreads();
+  word f[4];
+  matrices(f, lines + 128 * (threadIdx.x / 32) + 4 * (threadIdx.x % 32));
+  t->out[threadIdx.x] = bits_float(f[0]);
+}
+KERNEL_OF(probe_line_race, 64, Probe) {
+  SHARED(word, lines, 256);
+  __syncthreads();
+  for (int i = threadIdx.x % 32; i < 128; i += 32) lines[128 * (threadIdx.x / 32) + i] = i;
+  word f[4];
+  matrices(f, lines + 128 * (threadIdx.x / 32) + 4 * (threadIdx.x % 32));
+  t->out[threadIdx.x] = bits_float(f[0]);
+}

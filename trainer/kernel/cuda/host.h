@@ -24,6 +24,8 @@ extern HOST_LOCAL void *host_dynamic;  // dynamic shared memory
 void *host_shared(long bytes);
 extern "C" void host_sync();  // every thread of the block comes here before any goes on
 
+// Instructions that a warp executes together: see fake/lanes.h.
+enum { BAR_WARP, LDMATRIX, LDMATRIX_TRANS, MMA };
 // HostLane is what a thread shows the others of its warp when they execute an instruction together: which, and six words.
 struct HostLane {
   int instruction;

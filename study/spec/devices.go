@@ -60,7 +60,13 @@ func checkDevice(word, kind, which string, single bool) error {
 	case word == "":
 		return fmt.Errorf("a device is missing: %s", devicesUse)
 	case kind != "cpu" && kind != "cuda":
-		return fmt.Errorf("%s", unknown(quoted(word)+" is no device", kind, []string{"cpu", "cuda"}, "kinds"))
+		switch near, ok := nearest(kind, []string{"cpu", "cuda"}); {
+		case strings.HasPrefix(strings.ToLower(kind), "gpu"): // one edit from cpu, and the opposite
+			return fmt.Errorf("%s is no device: all GPUs are cuda, one of them is cuda:0", quoted(word))
+		case ok:
+			return fmt.Errorf("%s is no device; did you mean %s?", quoted(word), near)
+		}
+		return fmt.Errorf("%s is no device: %s", quoted(word), devicesUse)
 	case single && err != nil && !uuid:
 		return fmt.Errorf("%s is no device: %s", quoted(word), devicesUse)
 	}

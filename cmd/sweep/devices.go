@@ -78,6 +78,8 @@ func (v cudaView) String() string {
 	text := v.Reason
 	if text == "" {
 		text = "driver found, " + v.Driver
+	} else if v.Built && v.Driver == "" {
+		text += "; NVIDIA's driver brings it, and SWEEP_LIBCUDA=FILE names it where it lies elsewhere"
 	}
 	if len(v.Hidden) > 0 {
 		text += "; not shown to this process, but by CUDA_VISIBLE_DEVICES=NAME: " + strings.Join(v.Hidden, ", ")

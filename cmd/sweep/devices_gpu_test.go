@@ -97,7 +97,7 @@ func TestCUDADevices(t *testing.T) {
 			if want == "" {
 				want = "driver found, CUDA 13.0"
 			}
-			if !strings.Contains(talk, want) || strings.Count(talk, "\n") != 1 {
+			if !strings.Contains(talk, want) || strings.Contains(talk, "SWEEP_LIBCUDA=FILE") == c.driver || strings.Count(talk, "\n") != 1 {
 				t.Errorf("it says %q, want one line with %q", talk, want)
 			}
 		})

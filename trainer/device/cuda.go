@@ -5,6 +5,7 @@ package device
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ func CUDA() Status {
 
 // usable lists the GPUs that can be used, at least one, or says why there are none.
 func usable() ([]Info, error) {
-	const none = "there is a driver, but no GPU that it may use"
+	none := noGPU()
 	s := cudaabi.Load()
 	switch {
 	case s.Path == "":
@@ -73,6 +74,15 @@ func usable() ([]Info, error) {
 		return nil, why
 	}
 	return list, nil
+}
+
+// noGPU says that the driver shows none, and what may hide them.
+func noGPU() string {
+	reason := "there is a driver, but no GPU that it may use"
+	if v, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES"); ok {
+		reason += fmt.Sprintf("; CUDA_VISIBLE_DEVICES, which hides all that it does not name, is %q", v)
+	}
+	return reason
 }
 
 // tooOld is an error where a GPU cannot run the kernels.

@@ -221,22 +221,25 @@ func TestMainJob(t *testing.T) {
 func TestPlanDevices(t *testing.T) {
 	p := newPlace(t)
 	for _, c := range []struct {
-		keys           string
+		keys, flags    string
 		workers, cores int
 		warning        string
 	}{
-		{"devices: cpu", runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0), ""},
-		{"workers: 1", 1, 1, ""},
-		{"devices: cpu\n  workers: 1000", 1000, runtime.GOMAXPROCS(0), ""},
-		{"devices: cpu:9999", runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0), "`sweep run` will refuse this sweep here: there is no core cpu:9999"},
+		{"devices: cpu", "", runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0), ""},
+		{"workers: 1", "", 1, 1, ""},
+		{"workers: 1", "--workers=2 --devices=cpu:0", 1, 1, ""},
+		{"devices: cpu\n  precision: tf32", "--workers=1", 1, 1, "precision tf32 is for GPUs"},
+		{"devices: cpu\n  workers: 1000", "", 1000, runtime.GOMAXPROCS(0), ""},
+		{"devices: cpu:9999", "", runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0), "`sweep run` will refuse this sweep here: there is no core cpu:9999"},
 	} {
 		var plan struct {
 			Workers, Cores int
 			Warnings       []string
 		}
-		decode(t, p.must("plan", p.file("plan.yaml", strings.Replace(tiny, "sweep:\n", "sweep:\n  "+c.keys+"\n", 1)), "--json"), &plan)
+		file := p.file("plan.yaml", strings.Replace(tiny, "sweep:\n", "sweep:\n  "+c.keys+"\n", 1))
+		decode(t, p.must(append([]string{"plan", file, "--json"}, strings.Fields(c.flags)...)...), &plan)
 		if plan.Workers != c.workers || plan.Cores != c.cores || !strings.Contains(strings.Join(plan.Warnings, "\n"), c.warning) {
-			t.Errorf("%q: plan says %+v", c.keys, plan)
+			t.Errorf("%q %s: plan says %+v", c.keys, c.flags, plan)
 		}
 	}
 }

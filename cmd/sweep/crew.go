@@ -78,6 +78,14 @@ func (m machine) choose(names []string) (choice, error) {
 	return c, nil
 }
 
+// notes are what a sweep asks of the chosen devices in vain.
+func (c choice) notes(s study.Spec) []string {
+	if len(c.gpus) == 0 && s.Precision != "" {
+		return []string{fmt.Sprintf("precision %s is for GPUs, and there is none among the devices: cores compute in fp32", s.Precision)}
+	}
+	return nil
+}
+
 // gpu finds the GPUs of a name, all of them for "cuda".
 func (m machine) gpu(name string) ([]device.Info, error) {
 	if len(m.gpus) == 0 {

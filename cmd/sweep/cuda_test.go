@@ -275,7 +275,7 @@ func TestCUDAErrors(t *testing.T) {
 		{"second of two", []string{"SWEEP_FAKE_DEVICES=2", "CUDA_VISIBLE_DEVICES=1"}, "cuda:1", []string{"there is no GPU cuda:1"}},
 		{"hidden part", nil, "MIG-1234", []string{"CUDA_VISIBLE_DEVICES=MIG-1234"}},
 		{"no driver", []string{"SWEEP_LIBCUDA=/nowhere/libcuda.so.1"}, "cuda:0", []string{"no GPU can be used", "no driver", "--devices cpu"}},
-		{"no GPU", []string{"CUDA_VISIBLE_DEVICES="}, "cuda", []string{"no GPU can be used", "no GPU that it may use"}},
+		{"no GPU", []string{"CUDA_VISIBLE_DEVICES="}, "cuda", []string{"no GPU can be used", "no GPU that it may use", `CUDA_VISIBLE_DEVICES, which hides all that it does not name, is ""`}},
 		{"no memory", []string{"SWEEP_FAKE_MEMORY=300000"}, "cuda:0", []string{"largest configuration of this sweep", "batch 16", "lower batch, filters or latent"}},
 		{"no such core", nil, "cuda:0,cpu:999", []string{"there is no core cpu:999"}},
 	} {

@@ -46,10 +46,12 @@ type planView struct {
 
 func (a *app) planVerb() *cobra.Command {
 	var asJSON bool
+	var f runFlags
 	c := &cobra.Command{
 		Use: "plan SPEC", Short: "Dry run: space, number of configurations, warnings, cost; nothing is written", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, warnings, err := a.readSpec(args[0], runFlags{set: func(string) bool { return false }})
+			f.set = c.Flags().Changed
+			s, warnings, err := a.readSpec(args[0], f)
 			if err != nil {
 				return err
 			}
@@ -65,6 +67,7 @@ func (a *app) planVerb() *cobra.Command {
 			return nil
 		},
 	}
+	f.whereFlags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -118,6 +121,7 @@ func (a *app) planDevices(ctx context.Context, s study.Spec, p *planView) error 
 		c = choice{cores: coreNames(m.cores)}
 	}
 	closeGPUs(gpus)
+	p.Warnings = append(p.Warnings, c.notes(s)...)
 	p.NeedsCore, p.GPUs = []lacking{}, []string{}
 	for _, g := range c.gpus {
 		p.GPUs = append(p.GPUs, g.ID+" ("+g.Name+")")

@@ -41,8 +41,7 @@ Ctrl-C once saves every trial at its last epoch and ends with exit code 130; the
 		},
 	}
 	c.Flags().StringVar(&f.name, "name", "", "the study's `name`")
-	c.Flags().IntVar(&f.workers, "workers", 0, "trials at once; 0: one a core, and as many as fit on a GPU")
-	c.Flags().StringVar(&f.devices, "devices", "", "devices to train on, by comma: cpu, cpu:0, cuda, cuda:0,1, MIG-…; without it all GPUs, else all cores")
+	f.whereFlags(c)
 	c.Flags().IntVar(&f.trials, "trials", 0, "number of trials; may raise that of a study that exists")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "the study's seed")
 	c.Flags().BoolVar(&f.offline, "offline", false, "never fetch a data set")
@@ -52,6 +51,12 @@ Ctrl-C once saves every trial at its last epoch and ends with exit code 130; the
 	return c
 }
 
+// whereFlags are those for where trials are trained, and how many at once.
+func (f *runFlags) whereFlags(c *cobra.Command) {
+	c.Flags().IntVar(&f.workers, "workers", 0, "trials at once; 0: one a core, and as many as fit on a GPU")
+	c.Flags().StringVar(&f.devices, "devices", "", "devices to train on, by comma: cpu, cpu:0, cuda, cuda:0,1, MIG-…; without it all GPUs, else all cores")
+}
+
 // ran is what `sweep run --json` prints.
 type ran struct {
 	study.StudyView
@@ -59,9 +64,6 @@ type ran struct {
 }
 
 func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
-	if f.set("workers") && f.workers < 0 {
-		return usagef("--workers %d: give a number of trials at once, 0 for one a core", f.workers)
-	}
 	if f.set("trials") && (f.trials < 1 || f.trials > spec.MaxRunCap) {
 		return usagef("--trials %d: give a number from 1 to %d", f.trials, spec.MaxRunCap)
 	}
@@ -78,6 +80,7 @@ func (a *app) runSweep(ctx context.Context, file string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	warnings = append(warnings, where.notes(wanted)...)
 	if note := unbuiltNote(); note != "" {
 		warnings = append(warnings, note)
 	}

@@ -59,6 +59,9 @@ func (a *app) readSpec(file string, f runFlags) (study.Spec, []string, error) {
 		s.Seed = f.seed
 	}
 	if f.set("workers") {
+		if f.workers < 0 {
+			return study.Spec{}, nil, usagef("--workers %d: give a number of trials at once; 0: one a core, and as many as fit on a GPU", f.workers)
+		}
 		s.Workers = f.workers
 	}
 	if f.devices != "" {

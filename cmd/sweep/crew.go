@@ -101,7 +101,8 @@ func (m machine) gpu(name string) ([]device.Info, error) {
 	var list []string
 	which := strings.TrimPrefix(name, "cuda:")
 	for i, g := range m.gpus {
-		if g.ID == name || g.UUID == which || which == fmt.Sprint(i) {
+		// A part of a GPU has no number of its own: its place among those the driver shows is one.
+		if g.ID == name || g.UUID == which || strings.HasPrefix(g.UUID, "MIG-") && which == fmt.Sprint(i) {
 			return []device.Info{g}, nil
 		}
 		list = append(list, fmt.Sprintf("%s (%s)", g.ID, g.Name))

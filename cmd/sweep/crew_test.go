@@ -81,3 +81,23 @@ func TestCoresNeedNoDriver(t *testing.T) {
 		}
 	}
 }
+
+// A name finds its GPU by the driver's own number, also where an earlier one cannot be used; a part of a GPU, which has none,
+// by its place among those that are shown.
+func TestCrewNamesGPUs(t *testing.T) {
+	m := machine{cores: 2, gpus: []device.Info{
+		{ID: "cuda:1", UUID: "GPU-b"}, {ID: "cuda:2", UUID: "GPU-c"}, {ID: "cuda:MIG-d", UUID: "MIG-d"},
+	}}
+	for name, want := range map[string]string{
+		"cuda:0": "", "cuda:1": "cuda:1", "cuda:2": "cuda:2", "cuda:3": "", "cuda:MIG-d": "cuda:MIG-d", "cuda:GPU-c": "cuda:2", "cuda:MIG-e": "",
+	} {
+		found, err := m.gpu(name)
+		got := ""
+		if err == nil && len(found) == 1 {
+			got = found[0].ID
+		}
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s is %q (%v), want %q", name, got, err, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@
 // are (ky, kx, ci, co). A piece of work is a tile of images, blockIdx.x one tile of the matrix: along pixels, and within them
 // along channels.
 #include "epilogue.cuh"
+#include "pooled.cuh"
 #include "window.cuh"
 
 // Pooled is the epilogue of rows that are by four: the largest of each four after the bias, the first of equals, NaN being
@@ -22,7 +23,7 @@ struct Pooled {
     UNROLL for (int i = 1; i < 4; i++) {
       const Quad v = c[i] + b;
       UNROLL for (int j = 0; j < 4; j++) {
-        const bool larger = best[0][j] == best[0][j] && (v[j] > best[0][j] || v[j] != v[j]);
+        const bool larger = beats(v[j], best[0][j]);
         best[0][j] = larger ? v[j] : best[0][j];
         places = larger ? (places & ~(0xffu << 8 * j)) | (word)i << 8 * j : places;
       }
@@ -62,9 +63,9 @@ template <class T, bool POOL, bool ODD> __device__ INLINE void forward(const Tas
   typedef Windows<POOL> Source;
   Source windows(value(t, piece.slot, t->src) + first * s.h * s.w * s.c, s, t->side, n, m0);
   const int k = t->side * t->side * s.c;
-  typedef typename Choice<ODD, Matrix, WholeMatrix>::type Columns;
-  Columns matrix(w, k, co, n0);
-  Across<T, T::BN, Columns> b(matrix);
+  typedef typename Choice<ODD, Columns<float, Quad>, WholeColumns>::type Matrix;
+  Matrix matrix(w, k, co, n0);
+  Across<T, T::BN, Matrix> b(matrix);
   value_t *to = value(t, piece.slot, t->dst) + first * t->d.h * t->d.w * co;
   typename Choice<ODD, OneByOne<T, T::BM, Source>, AlongTap<T, T::BM, Source>>::type a(windows);
   if constexpr (POOL) {

@@ -64,11 +64,8 @@ template <int THREADS> struct Spread {
       const Quad q = numbers(v[i]);
       const int x = e / (OUT / 4) % (STRIP_W / 2) * 2, y = e / (OUT / 4) / (STRIP_W / 2) * 2;
       UNROLL for (int place = 0; place < 4; place++) {
-        const word off = arg[i] ^ place * 0x01010101u;
-        Quad at;
-        UNROLL for (int j = 0; j < 4; j++) at[j] = off & 0xffu << 8 * j ? 0 : q[j];
         const int px = x + place % 2, group = (y + place / 2) * (STRIP_W / RUN) + px / RUN;
-        *(Quad *)(to + group * RUN_ROW + px % RUN * OUT + e % (OUT / 4) * 4) = at;
+        *(Quad *)(to + group * RUN_ROW + px % RUN * OUT + e % (OUT / 4) * 4) = at_place(q, arg[i], place * 0x01010101u);
       }
       sum += q;
     }

@@ -1,8 +1,9 @@
 // Transposed convolutions that double the sides: 2x2 with stride 2 (kernel.ConvT), and 3x3 with stride 2, padding 1 and output
 // padding 1 (kernel.ConvT3). x is (n, h, w, ci), y (n, 2h, 2w, co), weights (ci, side, side, co). A piece of work is a tile of
 // images; blockIdx.x one tile of a matrix. Those to one or three channels by 2x2 have kernels of their own: convt_thin.cuh.
-#include "convt_thin.cuh"
+#include "columns.cuh"
 #include "convt_taps.cuh"
+#include "convt_thin.cuh"
 #include "epilogue.cuh"
 
 typedef Tile<128, 64, 8, 8, 8> Broad;  // of more than 32 columns
@@ -62,19 +63,20 @@ template <class T, int SIDE, bool ODD> __device__ INLINE void convt_data(const T
   product<T>((float *)shared, a, b, SIDE * SIDE * co, e);
 }
 
-// A tile's share of dw and db, of x and dy. The first blocks make the bias's, of 32 channels each.
+// A tile's share of dw and db, of x and dy. The first blocks make the bias's.
 template <class T, int SIDE, bool ODD> __device__ INLINE void convt_weights(const Task *t) {
   SHARED(Quad, shared, T::SHARED / 4);
   if (no_tile(t)) return;
   const Work piece = piece_tile(t);
   const int n = images(t->slots + piece.slot, piece.tile), ci = t->r.c, co = t->s.c, columns = SIDE * SIDE * co;
-  const int across = blocks_of(columns, T::BN), x = (int)blockIdx.x - blocks_of(co, 32);
+  const int across = blocks_of(columns, T::BN), x = (int)blockIdx.x - blocks_of(co, BIAS_COLUMNS);
   const int row = x / across * T::BM, col = x % across * T::BN, pixels = n * t->r.h * t->r.w;
   const long long first = (long long)piece.tile * TILE * t->r.h * t->r.w;
   const value_t *dy = value(t, piece.slot, t->src) + first * 4 * co;
   if (x < 0) {
     if (t->b == NONE) return;
-    column_sums<T::THREADS, 32>(partial(t, piece.slot, piece.tile, t->b), dy, 4 * pixels, co, (int)blockIdx.x * 32, (float *)shared);
+    float *db = partial(t, piece.slot, piece.tile, t->b);
+    column_sums<T::THREADS>(db, dy, 4 * pixels, co, (int)blockIdx.x * BIAS_COLUMNS, (float *)shared);
     return;
   }
   if (row >= ci) return;

@@ -4,7 +4,6 @@
 //
 // As in window.cuh there is a bit for each line of a tap, and for each column.
 #pragma once
-#include "columns.cuh"
 #include "epilogue.cuh"
 #include "window.cuh"
 

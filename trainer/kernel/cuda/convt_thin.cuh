@@ -1,7 +1,6 @@
 // The transposed convolution 2x2 with stride 2 to one or three channels, which ends a decoder: its products are too few for
 // tensor cores, what takes its time is memory. Each map is read or written once, by neighbouring threads side by side.
 #pragma once
-#include "columns.cuh"
 #include "epilogue.cuh"
 #include "linear.cuh"
 #include "math.cuh"

@@ -19,7 +19,7 @@ template <class T, class B> __device__ INLINE void bias_sums(float *shared, cons
 }
 
 // gradient makes partial sums of one tile of images: ref is the input, src the gradient by the output, POOL by the pooled
-// values, with their places. ODD is for numbers of channels that are no multiples of 4.
+// values, with their places. ODD is for numbers of channels that are no multiples of 8.
 template <class T, bool POOL, bool ODD> __device__ INLINE void gradient(const Task *t) {
   SHARED(Quad, shared, T::SHARED / 4);
   if (no_tile(t)) return;

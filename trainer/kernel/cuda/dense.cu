@@ -3,6 +3,7 @@
 #include "columns.cuh"
 #include "epilogue.cuh"
 #include "linear.cuh"
+#include "slab.cuh"
 
 typedef OnTensor<Tile<64, 32, 16, 4, 4>> DenseTile;          // forward and data: few blocks at small batches otherwise
 typedef OnTensor<Tile<64, 64, 16, 8, 4>> DenseWeightsTile;   // weights: the sum runs over images only, there are many numbers
@@ -14,7 +15,7 @@ KERNEL(dense, DenseTile::THREADS) {
   int slot = piece_slot(t).slot;
   const Slot *s = t->slots + slot;
   int n = s->unit.n, in = width(t->s, s), out = width(t->d, s);
-  int across = (out + DenseTile::BN - 1) / DenseTile::BN, row = (int)blockIdx.x / across * DenseTile::BM;
+  int across = blocks_of(out, DenseTile::BN), row = (int)blockIdx.x / across * DenseTile::BM;
   if (row >= n) return;
   SHARED(Quad, slabs, DenseTile::SHARED / 4);
   int col = (int)blockIdx.x % across * DenseTile::BN;
@@ -32,7 +33,7 @@ KERNEL(dense_data, DenseTile::THREADS) {
   int slot = piece_slot(t).slot;
   const Slot *s = t->slots + slot;
   int n = s->unit.n, in = width(t->d, s), out = width(t->s, s);
-  int across = (in + DenseTile::BN - 1) / DenseTile::BN, row = (int)blockIdx.x / across * DenseTile::BM;
+  int across = blocks_of(in, DenseTile::BN), row = (int)blockIdx.x / across * DenseTile::BM;
   if (row >= n) return;
   SHARED(Quad, slabs, DenseTile::SHARED / 4);
   int col = (int)blockIdx.x % across * DenseTile::BN;
@@ -50,12 +51,12 @@ KERNEL_BESIDE(dense_weights, DenseWeightsTile::THREADS, 4) {
   int slot = piece_slot(t).slot;
   const Slot *s = t->slots + slot;
   int n = s->unit.n, in = width(t->r, s), out = width(t->s, s);
-  int across = (out + DenseWeightsTile::BN - 1) / DenseWeightsTile::BN, x = (int)blockIdx.x - (out + 31) / 32;
-  if (x >= across * ((in + DenseWeightsTile::BM - 1) / DenseWeightsTile::BM)) return;
+  int across = blocks_of(out, DenseWeightsTile::BN), x = (int)blockIdx.x - blocks_of(out, BIAS_COLUMNS);
+  if (x >= across * blocks_of(in, DenseWeightsTile::BM)) return;
   SHARED(Quad, slabs, DenseWeightsTile::SHARED / 4);
   const value_t *dy = value(t, slot, t->src);
   if (x < 0) {
-    column_sums<DenseWeightsTile::THREADS, 32>(grad(t, slot, t->b), dy, n, out, (int)blockIdx.x * 32, (float *)slabs);
+    column_sums<DenseWeightsTile::THREADS>(grad(t, slot, t->b), dy, n, out, (int)blockIdx.x * BIAS_COLUMNS, (float *)slabs);
     return;
   }
   int row = x / across * DenseWeightsTile::BM, col = x % across * DenseWeightsTile::BN;

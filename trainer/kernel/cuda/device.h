@@ -16,15 +16,6 @@ struct Index {
 #define BLOCK ((int)__nvvm_read_ptx_sreg_ntid_x())
 #define DYNAMIC_SHARED(type, name) extern __attribute__((shared)) type name[]
 
-#define SUFFIX2(name, p) name##_##p
-#define SUFFIX1(name, p) SUFFIX2(name, p)
-#if PRECISION == FP32
-#define SUFFIX fp32
-#elif PRECISION == TF32
-#define SUFFIX tf32
-#else
-#define SUFFIX bf16
-#endif
 // KERNEL(name, threads) begins a kernel over a Task called t, run by blocks of that many threads.
 #define KERNEL(name, threads) KERNEL_OF(name, threads, Task)
 // KERNEL_BESIDE is a kernel of which so many blocks shall fit on a multiprocessor at once: it bounds the registers.

@@ -3,8 +3,6 @@
 
 #define THREADS 256
 
-typedef byte byte4 __attribute__((vector_size(4)));
-
 // pixel_value is b/255, rounded once: the quotient by the reciprocal is one rounding away, and its remainder exact.
 __device__ inline float pixel_value(byte b) {
   const float inverse = 1.0f / 255;

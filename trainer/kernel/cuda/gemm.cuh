@@ -25,6 +25,9 @@
 // PAD keeps what the threads of a warp write into a slab at a time in different banks.
 #define PAD 4
 
+// blocks_of is how many blocks of this size n rows or columns take.
+__device__ INLINE int blocks_of(int n, int size) { return (n + size - 1) / size; }
+
 // Tile is the shape of a block's work: BM x BN numbers of C, BK of k a slab, TM x TN of a thread. SLICES groups of threads share
 // a tile, each taking every SLICES-th k.
 template <int BM_, int BN_, int BK_, int TM_, int TN_, int SLICES_ = 1> struct Tile {

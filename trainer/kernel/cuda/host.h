@@ -55,17 +55,8 @@ struct HostKernel {
   HostKernel(const char *name, int threads, void (*run)(const void *));
 };
 
-#define SUFFIX2(name, p) name##_##p
-#define SUFFIX1(name, p) SUFFIX2(name, p)
 #define TEXT2(x) #x
 #define TEXT1(x) TEXT2(x)
-#if PRECISION == FP32
-#define SUFFIX fp32
-#elif PRECISION == TF32
-#define SUFFIX tf32
-#else
-#define SUFFIX bf16
-#endif
 #define KERNEL(name, threads) KERNEL_OF(name, threads, Task)
 #define KERNEL_BESIDE(name, threads, blocks) KERNEL_OF(name, threads, Task)
 #define KERNEL_OF(name, threads, type)                                                                             \

@@ -61,6 +61,15 @@ __device__ INLINE double windows_in(const Task *t, int k) {
   return (double)(t->crop_h - k + 1) * (t->crop_w - k + 1) * t->s.c;
 }
 
+// SSIM_KERNEL is a kernel that compares images with SSIM by a function for one layout of the shared memory; so many of its blocks
+// shall fit on a multiprocessor at once.
+#define SSIM_KERNEL(name, compare, blocks)    \
+  KERNEL_BESIDE(name, SSIM_THREADS, blocks) { \
+    DYNAMIC_SHARED(float, memory);            \
+    SHARED(float, window, SSIM_WINDOW);       \
+    compare(t, memory, window);               \
+  }
+
 // loss_ssim_of is the loss of slots that have SSIM in it; others were served by loss.
 template <typename L>
 __device__ INLINE void loss_ssim_of(const Task *t, float *memory, float *window) {
@@ -92,21 +101,9 @@ __device__ INLINE void loss_ssim_of(const Task *t, float *memory, float *window)
   }
 }
 
-KERNEL_BESIDE(loss_whole, SSIM_THREADS, 4) {
-  DYNAMIC_SHARED(float, memory);
-  SHARED(float, window, SSIM_WINDOW);
-  loss_ssim_of<Whole>(t, memory, window);
-}
-KERNEL_BESIDE(loss_parted, SSIM_THREADS, 4) {
-  DYNAMIC_SHARED(float, memory);
-  SHARED(float, window, SSIM_WINDOW);
-  loss_ssim_of<Parted>(t, memory, window);
-}
-KERNEL_BESIDE(loss_small, SSIM_THREADS, 4) {
-  DYNAMIC_SHARED(float, memory);
-  SHARED(float, window, SSIM_WINDOW);
-  loss_ssim_of<Small>(t, memory, window);
-}
+SSIM_KERNEL(loss_whole, loss_ssim_of<Whole>, 4)
+SSIM_KERNEL(loss_parted, loss_ssim_of<Parted>, 4)
+SSIM_KERNEL(loss_small, loss_ssim_of<Small>, 4)
 
 // evaluate_of compares an image without a gradient. Without an output activation values may leave 0 … 1, where no pixel is:
 // the sums are then of what one sees, but those that the loss is of are of the values as they are.
@@ -141,18 +138,6 @@ __device__ INLINE void evaluate_of(const Task *t, float *memory, float *window) 
   }
 }
 
-KERNEL_BESIDE(evaluate_whole, SSIM_THREADS, 3) {
-  DYNAMIC_SHARED(float, memory);
-  SHARED(float, window, SSIM_WINDOW);
-  evaluate_of<Whole>(t, memory, window);
-}
-KERNEL_BESIDE(evaluate_parted, SSIM_THREADS, 3) {
-  DYNAMIC_SHARED(float, memory);
-  SHARED(float, window, SSIM_WINDOW);
-  evaluate_of<Parted>(t, memory, window);
-}
-KERNEL_BESIDE(evaluate_small, SSIM_THREADS, 3) {
-  DYNAMIC_SHARED(float, memory);
-  SHARED(float, window, SSIM_WINDOW);
-  evaluate_of<Small>(t, memory, window);
-}
+SSIM_KERNEL(evaluate_whole, evaluate_of<Whole>, 3)
+SSIM_KERNEL(evaluate_parted, evaluate_of<Parted>, 3)
+SSIM_KERNEL(evaluate_small, evaluate_of<Small>, 3)

@@ -215,6 +215,20 @@ __device__ INLINE Part part_of(const Slot *s, Work piece, int pixels, int c) {
   return Part{piece.tile * TILE + i, from, from + each < pixels ? from + each : pixels};
 }
 
+// PART_KERNEL is a kernel whose block takes a part of an image: of the map that has the shape s or d of the task, with a pooling
+// the smaller one. write is a template by how many channels a thread takes at a time.
+#define PART_KERNEL(name, write, shape)                                                                     \
+  KERNEL(name, NORM_THREADS) {                                                                              \
+    if (no_tile(t)) return;                                                                                 \
+    Work piece = piece_tile(t);                                                                             \
+    Part part = part_of(t->slots + piece.slot, piece, t->shape.h * t->shape.w, t->shape.c);                 \
+    if (part.from >= part.to) return;                                                                       \
+    if (t->shape.c % 4 == 0)                                                                                \
+      write<4>(t, piece, part);                                                                             \
+    else                                                                                                    \
+      write<1>(t, piece, part);                                                                             \
+  }
+
 template <int V>
 __device__ INLINE void norm_part(const Task *t, Work piece, Part part) {
   const int c = t->s.c, pixels = t->s.h * t->s.w, act = t->act;
@@ -235,16 +249,7 @@ __device__ INLINE void norm_part(const Task *t, Work piece, Part part) {
 }
 
 // norm_apply is norm without a pooling, after norm_join.
-KERNEL(norm_apply, NORM_THREADS) {
-  if (no_tile(t)) return;
-  Work piece = piece_tile(t);
-  Part part = part_of(t->slots + piece.slot, piece, t->s.h * t->s.w, t->s.c);
-  if (part.from >= part.to) return;
-  if (t->s.c % 4 == 0)
-    norm_part<4>(t, piece, part);
-  else
-    norm_part<1>(t, piece, part);
-}
+PART_KERNEL(norm_apply, norm_part, s)
 
 // four_of gives the first of the four pixels of (h, w) that pixel p of (h/2, w/2) is pooled of.
 __device__ INLINE int four_of(int p, int w) { return p / (w / 2) * 2 * w + p % (w / 2) * 2; }
@@ -304,16 +309,7 @@ __device__ INLINE void norm_pool_part(const Task *t, Work piece, Part part) {
 }
 
 // norm_pool is norm with a pooling, after norm_join.
-KERNEL(norm_pool, NORM_THREADS) {
-  if (no_tile(t)) return;
-  Work piece = piece_tile(t);
-  Part part = part_of(t->slots + piece.slot, piece, t->d.h * t->d.w, t->d.c);
-  if (part.from >= part.to) return;
-  if (t->s.c % 4 == 0)
-    norm_pool_part<4>(t, piece, part);
-  else
-    norm_pool_part<1>(t, piece, part);
-}
+PART_KERNEL(norm_pool, norm_pool_part, d)
 
 // sums_by_channel adds up dy and dy·(x-mean) over the pixels of an image.
 template <int V>
@@ -477,16 +473,7 @@ __device__ INLINE void norm_grad_part(const Task *t, Work piece, Part part) {
 }
 
 // norm_grad ends norm.grad without a pooling.
-KERNEL(norm_grad, NORM_THREADS) {
-  if (no_tile(t)) return;
-  Work piece = piece_tile(t);
-  Part part = part_of(t->slots + piece.slot, piece, t->d.h * t->d.w, t->d.c);
-  if (part.from >= part.to) return;
-  if (t->d.c % 4 == 0)
-    norm_grad_part<4>(t, piece, part);
-  else
-    norm_grad_part<1>(t, piece, part);
-}
+PART_KERNEL(norm_grad, norm_grad_part, d)
 
 template <int V>
 __device__ INLINE void norm_unpool_part(const Task *t, Work piece, Part part) {
@@ -518,16 +505,7 @@ __device__ INLINE void norm_unpool_part(const Task *t, Work piece, Part part) {
 }
 
 // norm_unpool ends norm.grad with a pooling.
-KERNEL(norm_unpool, NORM_THREADS) {
-  if (no_tile(t)) return;
-  Work piece = piece_tile(t);
-  Part part = part_of(t->slots + piece.slot, piece, t->s.h * t->s.w, t->s.c);
-  if (part.from >= part.to) return;
-  if (t->d.c % 4 == 0)
-    norm_unpool_part<4>(t, piece, part);
-  else
-    norm_unpool_part<1>(t, piece, part);
-}
+PART_KERNEL(norm_unpool, norm_unpool_part, s)
 
 // fold writes the weights and the bias of a linear map, of s.c input channels and d.c output channels, the last axis, that
 // does what it and a normalisation by running statistics do. A block takes NORM_ROWS rows of weights.

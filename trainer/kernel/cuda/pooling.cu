@@ -1,5 +1,6 @@
 // Pooling by the largest of 2x2, its reverse, and their gradients. arg holds, for each pooled value, which of the four it is:
 // 2·row + column. A thread takes four channels of a pooled pixel where their number allows it, else one.
+#include "pooled.cuh"
 #include "tile.cuh"
 
 #define THREADS 256
@@ -35,15 +36,10 @@ __device__ INLINE void over(int count, Shape shape, Wide wide, Single single) {
   }
 }
 
-// beats tells whether v takes the place of best: NaN beats every number and is never beaten; the first of equals stays.
-__device__ INLINE bool beats(float v, float best) { return best == best && (v > best || v != v); }
-
 // tile_bytes is where a tile of the bytes arg begins, one for each value of this shape.
 __device__ INLINE byte *tile_bytes(const Task *t, Work p, Shape shape) {
   return bytes(t, p.slot, t->arg) + (long long)p.tile * TILE * shape.h * shape.w * shape.c;
 }
-
-typedef byte byte4 __attribute__((vector_size(4)));
 
 // pool: dst and arg of src.
 KERNEL(pool, THREADS) {

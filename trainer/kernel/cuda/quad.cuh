@@ -21,7 +21,9 @@
 #endif
 
 typedef float Quad __attribute__((vector_size(16)));
+typedef float Two __attribute__((vector_size(8)));
 typedef word Pair __attribute__((vector_size(8)));
+typedef byte byte4 __attribute__((vector_size(4)));
 
 // Raw is what four values are as they lie in memory: they are loaded long before they are used, and take no room until then.
 #if PRECISION == BF16
@@ -42,6 +44,20 @@ __device__ INLINE Quad numbers(Pair p) {
 __device__ INLINE void put_four(float *p, Quad q) { *(GLOBAL Quad *)p = q; }
 __device__ INLINE void put_four(half_t *p, Quad q) {
   *(GLOBAL Pair *)p = Pair{(word)to_half(q[0]) | (word)to_half(q[1]) << 16, (word)to_half(q[2]) | (word)to_half(q[3]) << 16};
+}
+
+// shared_four are four values of shared memory, from a multiple of 16 bytes.
+__device__ INLINE Quad shared_four(const float *p) { return *(const LOCAL Quad *)p; }
+
+// gathered are four values as they lie in memory.
+__device__ INLINE Quad gathered(const float (&v)[4]) { return Quad{v[0], v[1], v[2], v[3]}; }
+__device__ INLINE Pair gathered(const half_t (&v)[4]) { return Pair{v[0] | (word)v[1] << 16, v[2] | (word)v[3] << 16}; }
+
+// two are p[0, 1]; p is at a multiple of their size.
+__device__ INLINE Two two(const float *p) { return *(const GLOBAL Two *)p; }
+__device__ INLINE Two two(const half_t *p) {
+  word x = *(const GLOBAL word *)p;
+  return Two{bits_float(x << 16), bits_float(x & 0xffff0000u)};
 }
 
 // one is p[i], as load gives it, by the faster kind of load.

@@ -124,22 +124,22 @@ template <class T, int ROWS, class Source> struct AcrossOnes {
   }
 };
 
-// Matrix is a source of Across: n columns of a matrix (k, n) of floats in memory, from column first on.
-struct Matrix {
-  typedef Quad Four;
-  const float *p;
+// Columns is a source of Across: n columns of a matrix (k, n) of V in memory, from column first on; R is four of them.
+template <class V, class R> struct Columns {
+  typedef R Four;
+  const V *p;
   int k, n, first;
-  bool whole;  // every row is at a multiple of 16 bytes
+  bool whole;  // every row is at a multiple of four
 
-  __device__ INLINE Matrix(const float *p_, int k_, int n_, int first_) : p(p_), k(k_), n(n_), first(first_), whole(n_ % 4 == 0) {}
+  __device__ INLINE Columns(const V *p_, int k_, int n_, int first_) : p(p_), k(k_), n(n_), first(first_), whole(n_ % 4 == 0) {}
   __device__ INLINE void column(int r, int) {
     first += r;
     p += first;
   }
-  __device__ INLINE Quad four(int at, int) const {
-    return at < k ? up_to_four(p + (long long)at * n, n - first, whole) : zero_quad();
+  __device__ INLINE Four four(int at, int) const {
+    return at < k ? up_to_four(p + (long long)at * n, n - first, whole) : Four{};
   }
-  __device__ INLINE Quad numbers(const Quad &q) const { return q; }
+  __device__ INLINE Quad numbers(const Four &q) const { return ::numbers(q); }
 };
 
 // Transposed is a source of AlongK: rows of a matrix (rows, k) of values in memory, from row first on.

@@ -172,10 +172,8 @@ __device__ INLINE void compare_piece(const Compared &a, const Taps<L::K> &taps, 
       taps.template add<S, false>(sum[2], d[j] * d[j], j);
       taps.template add<S, false>(sum[3], (t[j] + d[j]) * t[j], j);
     }
-UNROLL
-    for (int m = 0; m < 4; m++)
-UNROLL
-      for (int o = 0; o < S; o++)
+    UNROLL for (int m = 0; m < 4; m++)
+      UNROLL for (int o = 0; o < S; o++)
         if (x + o < vw) rows[m * map + y * step + x + o] = sum[m][o];
   }
   __syncthreads();
@@ -189,8 +187,7 @@ UNROLL
       if (y + j >= rh) break;
       for (int m = 0; m < 4; m++) taps.template add<S, false>(sum[m], rows[m * map + (y + j) * step + x], j);
     }
-UNROLL
-    for (int o = 0; o < S; o++) {
+    UNROLL for (int o = 0; o < S; o++) {
       if (y + o >= vh) continue;
       float mt = sum[0][o], md = sum[1][o], mp = mt + md;
       float p = mp + 0.5f, t = mt + 0.5f;
@@ -239,8 +236,7 @@ UNROLL
       if (from < 0 || from >= vw) continue;
       for (int m = 0; m < 3; m++) taps.template add<B, true>(sum[m], rows[m * map + y * step + from], j);
     }
-UNROLL
-    for (int o = 0; o < B; o++)
+    UNROLL for (int o = 0; o < B; o++)
       if (x + o < pw) {
         int at = (y0 + y) * pitch + x0 + x + o;
         float t = ts[at], d = ds[at];

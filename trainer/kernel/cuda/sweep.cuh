@@ -17,6 +17,17 @@
 #define PRECISION FP32
 #endif
 
+// A kernel is called SUFFIX1(name, SUFFIX): the name ends in the precision.
+#define SUFFIX2(name, p) name##_##p
+#define SUFFIX1(name, p) SUFFIX2(name, p)
+#if PRECISION == FP32
+#define SUFFIX fp32
+#elif PRECISION == TF32
+#define SUFFIX tf32
+#else
+#define SUFFIX bf16
+#endif
+
 #ifdef HOST
 #include "host.h"
 #else

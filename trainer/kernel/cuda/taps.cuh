@@ -139,10 +139,7 @@ template <class T, int ROWS, bool ODD> struct Unfolded {
       if (!mine(i)) continue;
       const Quad q = numbers(fours[i]);
       UNROLL for (int place = 0; place < 4; place++) {
-        Quad at;
-        const word off = args[i] ^ place * 0x01010101u;
-        UNROLL for (int j = 0; j < 4; j++) at[j] = off & 0xffu << 8 * j ? 0 : q[j];
-        Slab<T, ROWS>::across(slab, row, 4 * (first + i * STEP) + place, at);
+        Slab<T, ROWS>::across(slab, row, 4 * (first + i * STEP) + place, at_place(q, args[i], place * 0x01010101u));
       }
       if (summing) sum += q;
     }

@@ -3,6 +3,7 @@
 // A row is the window of one pixel; k is (ky, kx, channel), as in the weights. Of a row one keeps where its window begins and
 // which of its lines and columns lie in the image, one bit each (sides to 15); of k, its distance from there and its bits.
 #pragma once
+#include "pooled.cuh"
 #include "slab.cuh"
 
 // The tiles of matrices that are by pixels, for so many columns, and how many of them a multiprocessor holds at once: as many as
@@ -10,8 +11,6 @@
 struct Narrow : Tile<512, 16, 4, 8, 8> { static const int BLOCKS = 3; };  // at most 16
 struct Middle : Tile<256, 32, 8, 8, 8> { static const int BLOCKS = 3; };  // at most 32
 struct Wide : Tile<128, 64, 8, 8, 8> { static const int BLOCKS = 3; };
-
-__device__ INLINE int blocks_of(int n, int size) { return (n + size - 1) / size; }
 
 // A slab is whole when it lies within one tap: channels are a multiple of BK. Then all that depends on k is the same for all
 // threads, and they read four numbers at a time; otherwise they read one number at a time.
@@ -165,12 +164,7 @@ struct Unpooled {
     const int at = r.at + distance;
     return Four{::four(y + at), *(const GLOBAL word *)(arg + at)};
   }
-  __device__ INLINE Quad numbers(const Four &f) const {
-    Quad q = ::numbers(f.v);
-    const word off = f.arg ^ place;
-    UNROLL for (int j = 0; j < 4; j++) q[j] = off & 0xffu << 8 * j ? 0 : q[j];
-    return q;
-  }
+  __device__ INLINE Quad numbers(const Four &f) const { return at_place(::numbers(f.v), f.arg, place); }
   __device__ INLINE One one(const Row &r) const {
     if ((r.mask & bits) != bits) return 0;
     const int at = r.at + distance;
@@ -221,13 +215,13 @@ struct OddFilters {
   __device__ INLINE Quad numbers(const Four &q) const { return q; }
 };
 
-// WholeMatrix is Matrix of rows of a multiple of 4.
-struct WholeMatrix {
+// WholeColumns are Columns of floats whose rows are a multiple of 4.
+struct WholeColumns {
   typedef Quad Four;
   const float *p;
   int k, n, first;
 
-  __device__ INLINE WholeMatrix(const float *p_, int k_, int n_, int first_) : p(p_), k(k_), n(n_), first(first_) {}
+  __device__ INLINE WholeColumns(const float *p_, int k_, int n_, int first_) : p(p_), k(k_), n(n_), first(first_) {}
   __device__ INLINE void column(int r, int) {
     first += r;
     p += first;

@@ -38,9 +38,9 @@ cuda-races: fake-races ## whether a thread of a kernel touches what another does
 
 # make cuda-test PKG=./trainer/gpu RUN=TestX runs one package.
 cuda-test: fake cuda-tag ## the tests of the GPU path, on the stand-in driver
-	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu $(if $(RUN),-run '$(RUN)') $(or $(PKG),./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu)
+	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu -count=1 $(if $(RUN),-run '$(RUN)') $(or $(PKG),./trainer/device/... ./trainer/kernel/cuda ./trainer/gpu)
 ifeq ($(PKG),)
-	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu -run CUDA ./cmd/sweep
+	$(CUDAENV) SWEEP_LIBCUDA=$(FAKE) $(GO) test -tags gpu -count=1 -run CUDA ./cmd/sweep
 endif
 
 gpu-tree: build ## what gpu-check runs, in bin: programs, tests and images

@@ -58,12 +58,6 @@ func (p place) file(name, body string) string {
 	return path
 }
 
-// of is the same place in a part of its test.
-func (p place) of(t *testing.T) place {
-	p.t = t
-	return p
-}
-
 // command is the binary in the folder, whatever data and database the environment names.
 func (p place) command(args ...string) *exec.Cmd {
 	c := exec.Command(p.bin, args...)

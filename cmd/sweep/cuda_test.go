@@ -52,6 +52,12 @@ func cudaPlace(t *testing.T) place {
 	return p
 }
 
+// of is the same place in a part of its test.
+func (p place) of(t *testing.T) place {
+	p.t = t
+	return p
+}
+
 // with runs the binary with variables of its own.
 func (p place) with(env []string, args ...string) (stdout, stderr string, code int) {
 	p.t.Helper()

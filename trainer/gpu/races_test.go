@@ -36,6 +36,10 @@ var raced = []stack{
 	{"three channels, 4x40", [][2]int{{2, 2}, {3, 33}, {1, 1}}, func(c *model.Config) {
 		c.Height, c.Width, c.Filters = 4, 40, []int{8}
 	}},
+	// The weights of the last layer take two rounds of shared memory; outputs leave 0 … 1, so that SSIM is evaluated twice.
+	{"72 channels to three, no output activation", [][2]int{{2, 1}, {3, 1}, {1, 1}}, func(c *model.Config) {
+		c.Height, c.Width, c.Filters, c.OutputActivation = 4, 4, []int{72}, "none"
+	}},
 	{"two channels, 45x37", [][2]int{{2, 1}, {3, 1}, {1, 1}}, func(c *model.Config) {
 		c.Height, c.Width, c.Channels, c.Filters = 45, 37, 2, []int{2}
 	}},

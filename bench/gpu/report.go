@@ -31,6 +31,7 @@ func (c ceilings) arithmetic(precision string) float64 {
 
 func reportVerb(f *flag.FlagSet, args []string, out io.Writer) error {
 	dir := f.String("out", outFolder, "folder of what was found")
+	archive := archiveFlag(f)
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func reportVerb(f *flag.FlagSet, args []string, out io.Writer) error {
 	if _, err := out.Write(text.Bytes()); err != nil {
 		return err
 	}
-	return (&bench{out: *dir}).keep("report.txt", text.Bytes())
+	return (&bench{out: *dir, archive: *archive}).keep("report.txt", text.Bytes())
 }
 
 // reportTask prints all results of a task, the fastest first, and how ours stand to the peers'.
@@ -105,22 +106,43 @@ func reportTask(out io.Writer, name string, t task, c ceilings, all []result) er
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "on %s\n", strings.Join(devicesOf(list), ", "))
+	for _, line := range comparison(list) {
+		fmt.Fprintln(out, line)
+	}
+	fmt.Fprintln(out)
+	return nil
+}
+
+// comparison is what can be said of the results of one GPU, and why nothing can where they are of several or of none. Results
+// of no GPU that lie beside others are left over from trying the stages out: they are not compared.
+func comparison(list []result) []string {
+	measured := slices.DeleteFunc(slices.Clone(list), func(r result) bool { return noGPU(r.Device) })
+	if len(measured) == 0 {
+		return []string{"That says nothing of a GPU: nothing is compared."}
+	}
+	var lines []string
+	switch n := len(list) - len(measured); {
+	case n == 1:
+		lines = append(lines, "left out: 1 result of no GPU")
+	case n > 1:
+		lines = append(lines, fmt.Sprintf("left out: %d results of no GPU", n))
+	}
+	if len(devicesOf(measured)) > 1 {
+		return append(lines, "measured on different devices: nothing is compared; run the stages again on one, with a new folder for -out")
+	}
+	return append(lines, verdicts(measured)...)
+}
+
+// devicesOf are the devices of results, each once.
+func devicesOf(list []result) []string {
 	var devices []string
 	for _, r := range list {
 		if !slices.Contains(devices, r.Device) {
 			devices = append(devices, r.Device)
 		}
 	}
-	fmt.Fprintf(out, "on %s\n", strings.Join(devices, ", "))
-	if slices.ContainsFunc(devices, noGPU) {
-		fmt.Fprint(out, "That says nothing of a GPU: nothing is compared.\n\n")
-		return nil
-	}
-	for _, line := range verdicts(list) {
-		fmt.Fprintln(out, line)
-	}
-	fmt.Fprintln(out)
-	return nil
+	return devices
 }
 
 // noGPU tells whether a device is a processor, or the stand-in for a GPU, whose figures show only that the programs run.

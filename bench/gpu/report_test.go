@@ -92,8 +92,7 @@ func TestReport(t *testing.T) {
 	}
 	var out bytes.Buffer
 	handed := t.TempDir()
-	t.Setenv("OUT", handed)
-	if err := run(t.Context(), []string{"report", "-out", dir}, &out); err != nil {
+	if err := run(t.Context(), []string{"report", "-out", dir, "-pack", handed}, &out); err != nil {
 		t.Fatal(err)
 	}
 	// 64 trials in 16 s are 14,400 an hour, 60 times 4 in a minute and 2.5 times 64 in 40 s.
@@ -112,24 +111,67 @@ func TestReport(t *testing.T) {
 	}
 	list, err := exec.Command("tar", "tzf", filepath.Join(handed, "gpu-check-out.tar.gz")).CombinedOutput()
 	if err != nil || !strings.Contains(string(list), "gpu-check-out/results/ours.json") || !strings.Contains(string(list), "gpu-check-out/report.txt") {
-		t.Errorf("the archive in $OUT holds %s, %v", list, err)
+		t.Errorf("the archive holds %s, %v", list, err)
 	}
 	if files, err := os.ReadDir(handed); err != nil || len(files) != 1 {
-		t.Errorf("%v in $OUT, %v", files, err)
+		t.Errorf("%v beside the archive, %v", files, err)
 	}
 	if first := strings.Split(out.String(), "\n")[1]; !strings.Contains(first, "sweep, 64") {
 		t.Errorf("the fastest does not come first: %s", first)
 	}
-	stopped.Device = "cpu"
-	put("results/stack.json", stopped)
-	out.Reset()
-	if err := run(t.Context(), []string{"report", "-out", dir}, &out); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out.String(), "nothing is compared") || strings.Contains(out.String(), " times") {
-		t.Errorf("where a processor stands in it says:\n%s", out.String())
-	}
 	if err := run(t.Context(), []string{"report", "-out", t.TempDir()}, &out); err == nil {
 		t.Error("an empty folder gives a report")
+	}
+}
+
+// Only results of one GPU are compared with each other.
+func TestReportDevices(t *testing.T) {
+	of := func(device, way string, seconds float64) result {
+		return result{Way: way, Task: "B", Device: device, Precision: "fp32", Trials: []score{{}}, Seconds: seconds}
+	}
+	const usual = "a process for each trial"
+	for _, tt := range []struct {
+		name       string
+		list       []result
+		want, lack []string
+	}{
+		{"one GPU", []result{of("H", "sweep", 1), of("H", usual, 60)}, []string{"on H\n", "is 60.0 times"}, []string{"left out", "nothing"}},
+		// Each of those left out is the fastest of its kind, and would be what the others are compared by.
+		{
+			"others beside one GPU",
+			[]result{of("H", "sweep", 2), of("stand-in 9.0", "sweep", 1), of("H", usual, 60), of("H", "graphs", 8), of("cpu", "stack", 3)},
+			[]string{"on stand-in 9.0, H, cpu\n", "left out: 2 results of no GPU\n", "is 30.0 times", "is 4.00 times as fast as the best of the others: graphs"},
+			[]string{"nothing", "others: stack"},
+		},
+		{"one beside one GPU", []result{of("H", "sweep", 2), of("cpu", usual, 3)}, []string{"left out: 1 result of no GPU\n"}, []string{" times", "nothing"}},
+		{
+			"two GPUs",
+			[]result{of("H", "sweep", 1), of("cpu", "sweep", 9), of("A", usual, 60)},
+			[]string{"left out: 1 result of no GPU\nmeasured on different devices: nothing is compared; run the stages again on one"},
+			[]string{" times"},
+		},
+		{
+			"no GPU",
+			[]result{of("stand-in 9.0", "sweep", 1), of("cpu", usual, 60)},
+			[]string{"That says nothing of a GPU: nothing is compared.\n"},
+			[]string{" times", "left out"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := reportTask(&out, "B", taskB(fullSize), ceilings{}, tt.list); err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(out.String(), w) {
+					t.Errorf("it lacks %q:\n%s", w, out.String())
+				}
+			}
+			for _, w := range tt.lack {
+				if strings.Contains(out.String(), w) {
+					t.Errorf("it holds %q:\n%s", w, out.String())
+				}
+			}
+		})
 	}
 }

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// A stage ends within this time, whatever it has not come to: a lent machine may end a command after ten minutes.
+// A stage ends within this time, whatever it has not come to: some machines end every command after ten minutes, and two stages
+// fit in that.
 const stageTime = 290 * time.Second
 
 // State says how an item of a stage ended.
@@ -56,13 +57,14 @@ var (
 
 // bench is where all things lie, and how large they are.
 type bench struct {
-	root   string // of the bundle, or of the checkout
-	out    string
-	device string
-	tiny   bool
-	again  bool // do also what has been done
-	stderr io.Writer
-	torch  string // the interpreter with PyTorch, once it is found
+	root    string // of the bundle, or of the checkout
+	out     string
+	archive string // folder for an archive of what is in out; none where it is empty
+	device  string
+	tiny    bool
+	again   bool // do also what has been done
+	stderr  io.Writer
+	torch   string // the interpreter with PyTorch, once it is found
 }
 
 func (b *bench) path(parts ...string) string {
@@ -75,7 +77,8 @@ func (b *bench) images() string { return b.path("bin", "images") }
 // check runs a stage. It fails where an item did, but not where one was left out.
 func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) error {
 	stage := f.Int("stage", 0, "1: driver and kernels; 2: sanitizer and bits; 3: our training; 4: the peers'")
-	dir := f.String("out", outFolder, "folder for what is found; with $OUT set, an archive of it goes there")
+	dir := f.String("out", outFolder, "folder for what is found")
+	archive := archiveFlag(f)
 	dev := f.String("device", "cuda:0", "the GPU")
 	tiny := f.Bool("tiny", os.Getenv("GPU_CHECK_TINY") == "1", "try the stages themselves, at small sizes, with peers on the CPU")
 	again := f.Bool("again", false, "do also what has been done")
@@ -87,7 +90,7 @@ func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	b := &bench{root: filepath.Dir(filepath.Dir(self)), device: *dev, tiny: *tiny, again: *again, stderr: os.Stderr}
+	b := &bench{root: filepath.Dir(filepath.Dir(self)), archive: *archive, device: *dev, tiny: *tiny, again: *again, stderr: os.Stderr}
 	if b.out, err = filepath.Abs(*dir); err != nil {
 		return err
 	}
@@ -146,20 +149,23 @@ func check(ctx context.Context, f *flag.FlagSet, args []string, out io.Writer) e
 // outFolder is where what is found stays, for the stages that follow.
 const outFolder = "gpu-check-out"
 
-// keep writes a table beside what was found; where $OUT names another folder, one archive of all of it goes there, for a
-// machine that hands back few files and forgets the rest.
+func archiveFlag(f *flag.FlagSet) *string {
+	return f.String("pack", "", "folder for "+outFolder+".tar.gz, an archive of all that was found")
+}
+
+// keep writes a table beside what was found, and where another folder is named, an archive of all of it into that one: from a
+// machine that forgets everything after a command, one file is taken away, and the next command goes on from it.
 func (b *bench) keep(name string, table []byte) error {
 	if err := os.WriteFile(filepath.Join(b.out, name), table, 0o644); err != nil {
 		return err
 	}
-	to := os.Getenv("OUT")
-	if to == "" {
+	if b.archive == "" {
 		return nil
 	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
+	if err := os.MkdirAll(b.archive, 0o755); err != nil {
 		return err
 	}
-	return pack(filepath.Join(to, outFolder+".tar.gz"), b.out)
+	return pack(filepath.Join(b.archive, outFolder+".tar.gz"), b.out)
 }
 
 // pack archives what a folder holds, but for what compilers keep for themselves, under the name of outFolder.

@@ -172,3 +172,43 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// The result of a whole sweep names its device as all others do, by what it is.
+func TestStageSweep(t *testing.T) {
+	root, out := t.TempDir(), t.TempDir()
+	b := &bench{root: root, out: out, device: "cpu:0", tiny: true}
+	for _, d := range []string{root + "/bin", b.images(), root + "/bench/gpu", out + "/results", out + "/logs"} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeTasks(b.tasks(), caeFile, tinySize); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("cae.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]byte, 40*side*side*channels)
+	for name, content := range map[string][]byte{
+		"bench/gpu/cae.yaml": text, "bin/sweep": []byte("#!/bin/sh\necho \"$@\"\n"), "bin/images/train.bin": pixels, "bin/images/validation.bin": pixels,
+	} {
+		if err := os.WriteFile(filepath.Join(root, name), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var r result
+	if err := readJSON(b.resultFile("sweep run"), &r); err != nil || r.Device != "cpu" || len(r.Trials) != 2 || !noGPU(r.Device) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if said, err := os.ReadFile(filepath.Join(out, "logs", "sweep-run.log")); err != nil || !strings.Contains(string(said), "--devices cpu:0") {
+		t.Errorf("it ran with %s, %v", said, err)
+	}
+	b.device = "cuda:99"
+	if _, err := b.sweep(t.Context()); err == nil || !strings.Contains(err.Error(), "cuda:99") {
+		t.Errorf("a GPU that is not there: %v", err)
+	}
+}

@@ -194,6 +194,10 @@ func (b *bench) sweep(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	device, err := nameOf(b.device)
+	if err != nil {
+		return "", err
+	}
 	dir, err := os.MkdirTemp("", "gpu-check")
 	if err != nil {
 		return "", err
@@ -223,7 +227,7 @@ func (b *bench) sweep(ctx context.Context) (string, error) {
 	}
 	seconds := time.Since(begin).Seconds()
 	r := result{
-		Way: "sweep run, tpe", Task: "sweep", Precision: "tf32", Device: b.device, Epochs: t.Epochs, Train: t.Train, Validation: t.Validation,
+		Way: "sweep run, tpe", Task: "sweep", Precision: "tf32", Device: device, Epochs: t.Epochs, Train: t.Train, Validation: t.Validation,
 		Trials: make([]score, trials), Seconds: seconds, Images: trials * t.Epochs * t.Train,
 	}
 	if err := writeJSON(b.resultFile("sweep run"), r); err != nil {

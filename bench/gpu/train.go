@@ -137,9 +137,24 @@ func train(ctx context.Context, o training) (result, error) {
 	return r, nil
 }
 
+// isGPU tells a GPU's ID from that of a core.
+func isGPU(id string) bool { return strings.HasPrefix(id, "cuda") }
+
+// nameOf is what a result calls a device: a GPU's name and not its place in the machine, as the peers' results do too.
+func nameOf(id string) (string, error) {
+	if !isGPU(id) {
+		return "cpu", nil
+	}
+	d, err := device.Open(id)
+	if err != nil {
+		return "", err
+	}
+	return d.Info().Name, d.Close()
+}
+
 // open makes an engine on a GPU, or on one core.
 func open(o training) (trainer.Engine, string, error) {
-	if !strings.HasPrefix(o.device, "cuda") {
+	if !isGPU(o.device) {
 		return cpu.New("cpu:0", kernel.Best()), "cpu", nil
 	}
 	d, err := device.Open(o.device)

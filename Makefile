@@ -33,8 +33,8 @@ fake-races: ## bin/libcuda-races.so: the same with a check of races between thre
 	@$(MAKE) -s -f trainer/device/fake/Makefile OUT=bin RACES=1
 
 cuda-races: fake-races ## whether a thread of a kernel touches what another does without a barrier between
-	$(CUDAENV) SWEEP_LIBCUDA=$(RACES) $(GO) test -tags gpu -count=1 ./trainer/kernel/cuda
-	$(CUDAENV) SWEEP_LIBCUDA=$(RACES) $(GO) test -tags gpu -count=1 -run TestRaces ./trainer/device ./trainer/gpu
+	$(CUDAENV) SWEEP_LIBCUDA=$(RACES) SWEEP_RACES=1 $(GO) test -tags gpu -count=1 ./trainer/kernel/cuda
+	$(CUDAENV) SWEEP_LIBCUDA=$(RACES) SWEEP_RACES=1 $(GO) test -tags gpu -count=1 -run TestRaces ./trainer/device ./trainer/gpu
 
 # make cuda-test PKG=./trainer/gpu RUN=TestX runs one package.
 cuda-test: fake cuda-tag ## the tests of the GPU path, on the stand-in driver

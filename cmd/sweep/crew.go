@@ -110,6 +110,9 @@ func (m machine) gpu(name string) ([]device.Info, error) {
 	if strings.HasPrefix(which, "MIG-") || strings.HasPrefix(which, "GPU-") {
 		return nil, fmt.Errorf("the driver shows this process no %s but %s: start with CUDA_VISIBLE_DEVICES=%[1]s", which, strings.Join(list, ", "))
 	}
+	if m.status.Others != "" {
+		list = append(list, "and what cannot be used, "+m.status.Others)
+	}
 	return nil, fmt.Errorf("there is no GPU %s: the driver shows %s, `sweep devices` lists them", name, strings.Join(list, ", "))
 }
 

@@ -47,6 +47,7 @@ type cudaView struct {
 	Built  bool   `json:"built"`  // this build has GPU support
 	Driver string `json:"driver"` // "CUDA 13.0"; empty: there is no driver
 	Reason string `json:"reason"` // empty: GPUs can be used
+	Others string `json:"others"` // GPUs that cannot be used beside those that can, each with the reason
 	// Parts of GPUs (MIG) that the driver does not show this process: it shows the one that CUDA_VISIBLE_DEVICES names.
 	Hidden []string `json:"hidden,omitempty"`
 }
@@ -80,6 +81,9 @@ func (v cudaView) String() string {
 		text = "driver found, " + v.Driver
 	} else if v.Built && v.Driver == "" {
 		text += "; NVIDIA's driver brings it, and SWEEP_LIBCUDA=FILE names it where it lies elsewhere"
+	}
+	if v.Others != "" {
+		text += "; " + v.Others
 	}
 	if len(v.Hidden) > 0 {
 		text += "; not shown to this process, but by CUDA_VISIBLE_DEVICES=NAME: " + strings.Join(v.Hidden, ", ")
@@ -125,7 +129,7 @@ func told(v *float64, format func(float64) string) string {
 func devices(t device.Telemetry) deviceList {
 	list := deviceList{Devices: cores()}
 	status := device.CUDA()
-	list.CUDA = cudaView{Built: status.Built, Driver: status.Driver, Reason: status.Reason}
+	list.CUDA = cudaView{Built: status.Built, Driver: status.Driver, Reason: status.Reason, Others: status.Others}
 	if note := unbuiltNote(); note != "" {
 		list.CUDA.Reason = note
 	}

@@ -24,6 +24,7 @@ type deviceList struct {
 	CUDA struct {
 		Built          bool
 		Driver, Reason string
+		Others         string
 	}
 }
 
@@ -52,6 +53,7 @@ func TestCUDADevices(t *testing.T) {
 		{"a GPU", []string{"SWEEP_LIBCUDA=" + fake}, true, "", []string{"cuda:0"}},
 		{"three", []string{"SWEEP_LIBCUDA=" + fake, "SWEEP_FAKE_DEVICES=3"}, true, "", []string{"cuda:0", "cuda:1", "cuda:2"}},
 		{"the last of three", []string{"SWEEP_LIBCUDA=" + fake, "SWEEP_FAKE_DEVICES=3", "CUDA_VISIBLE_DEVICES=2"}, true, "", []string{"cuda:0"}},
+		{"the first of two too old", []string{"SWEEP_LIBCUDA=" + fake, "SWEEP_FAKE_DEVICES=2", "SWEEP_FAKE_COMPUTE=75"}, true, "", []string{"cuda:1"}},
 		{"hidden ones", []string{"SWEEP_LIBCUDA=" + fake, "CUDA_VISIBLE_DEVICES=-1"}, true, "no GPU", nil},
 		{"a part of one", []string{"SWEEP_LIBCUDA=" + fake, "SWEEP_FAKE_MIG=1"}, true, "", []string{"cuda:MIG-16fafafa-fafa-fafa-fafa-fafafafafa00"}},
 	} {
@@ -88,6 +90,10 @@ func TestCUDADevices(t *testing.T) {
 				t.Errorf("GPUs %v, %+v; want %v, driver %v, reason %q", gpus, list.CUDA, c.gpus, c.driver, c.reason)
 			}
 			table, talk := run("devices")
+			old := "cuda:0: stand-in 0 has compute capability 7.5, and 8.0 is the least that will do"
+			if want := strings.Contains(c.name, "too old"); want != (list.CUDA.Others == old) || want != strings.Contains(talk, "; "+old) {
+				t.Errorf("of what is too old it says %q and %q", list.CUDA.Others, talk)
+			}
 			for _, id := range c.gpus {
 				if !strings.Contains(table, id+" ") {
 					t.Errorf("the table lacks %s:\n%s", id, table)

@@ -109,6 +109,8 @@ func (a *app) planDevices(ctx context.Context, s study.Spec, p *planView) error 
 	if err != nil {
 		p.refused(err)
 		c = choice{cores: coreNames(m.cores)}
+	} else {
+		p.Warnings = append(p.Warnings, c.notes(s)...)
 	}
 	alone := len(c.gpus) > 0 && len(c.cores) == 0
 	j, err := a.judgeOf(s)
@@ -121,7 +123,6 @@ func (a *app) planDevices(ctx context.Context, s study.Spec, p *planView) error 
 		c = choice{cores: coreNames(m.cores)}
 	}
 	closeGPUs(gpus)
-	p.Warnings = append(p.Warnings, c.notes(s)...)
 	p.NeedsCore, p.GPUs = []lacking{}, []string{}
 	for _, g := range c.gpus {
 		p.GPUs = append(p.GPUs, g.ID+" ("+g.Name+")")

@@ -181,7 +181,7 @@ type module struct {
 	m   cu.Module
 }
 
-// staticShared is the dynamic shared memory that a kernel has without being asked for, in bytes.
+// staticShared is the shared memory that a kernel has without being asked for, in bytes: what it declares, and dynamic memory.
 const staticShared = 48 << 10
 
 func (m *module) Function(name string, shared int) (Function, error) {

@@ -33,31 +33,34 @@ func CUDA() Status {
 	if s.Version > 0 {
 		out.Driver = fmt.Sprintf("CUDA %d.%d", s.Version/1000, s.Version%1000/10)
 	}
-	if _, err := usable(); err != nil {
+	_, others, err := usable()
+	if err != nil {
 		out.Reason = err.Error()
 	}
+	out.Others = others
 	return out
 }
 
-// usable lists the GPUs that can be used, at least one, or says why there are none.
-func usable() ([]Info, error) {
+// usable lists the GPUs that can be used, at least one, and those beside them that cannot with the reasons; or it says why
+// there are none.
+func usable() (list []Info, others string, err error) {
 	none := noGPU()
 	s := cudaabi.Load()
 	switch {
 	case s.Path == "":
-		return nil, errors.New("no driver: " + s.Reason)
+		return nil, "", errors.New("no driver: " + s.Reason)
 	case s.Init == noDevice:
-		return nil, errors.New(none)
+		return nil, "", errors.New(none)
 	case s.Init != 0:
-		return nil, errors.New("the driver cannot be initialised: " + resultName(s.Init))
+		return nil, "", errors.New("the driver cannot be initialised: " + resultName(s.Init))
 	case s.Version < oldestDriver:
-		return nil, fmt.Errorf("the driver is one for CUDA %d.%d, and 11.4 is the oldest that will do: update it", s.Version/1000, s.Version%1000/10)
+		return nil, "", fmt.Errorf("the driver is one for CUDA %d.%d, and 11.4 is the oldest that will do: update it", s.Version/1000, s.Version%1000/10)
 	}
 	n, err := cu.NumDevices()
 	if err != nil {
-		return nil, fmt.Errorf("the driver does not say which GPUs there are: %w", err)
+		return nil, "", fmt.Errorf("the driver does not say which GPUs there are: %w", err)
 	}
-	var list []Info
+	var left []string
 	why := errors.New(none)
 	for i := range n {
 		info, err := describe(i)
@@ -65,15 +68,15 @@ func usable() ([]Info, error) {
 			err = info.tooOld()
 		}
 		if err != nil {
-			why = err
+			why, left = err, append(left, fmt.Sprintf("%s: %v", info.ID, err))
 			continue
 		}
 		list = append(list, info)
 	}
 	if len(list) == 0 {
-		return nil, why
+		return nil, "", why
 	}
-	return list, nil
+	return list, strings.Join(left, "; "), nil
 }
 
 // noGPU says that the driver shows none, and what may hide them.
@@ -93,11 +96,12 @@ func (i Info) tooOld() error {
 	return nil
 }
 
-// GPUs lists the GPUs that the driver shows this process and that can be used, in its order: those of the variable CUDA_VISIBLE_DEVICES where it
-// is set, which the driver itself reads, so that cuda:0 is the first that it names. Where a GPU is split by MIG, the driver
-// shows an instance as a device, under the name "cuda:MIG-…". There are none without a driver; [CUDA] says why.
+// GPUs lists the GPUs that the driver shows this process and that can be used, in its order: those of the variable
+// CUDA_VISIBLE_DEVICES where it is set, which the driver itself reads, so that cuda:0 is the first that it names. Where a GPU
+// is split by MIG, the driver shows an instance as a device, under the name "cuda:MIG-…". There are none without a driver;
+// [CUDA] says why.
 func GPUs() []Info {
-	list, err := usable()
+	list, _, err := usable()
 	if err != nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,16 +63,17 @@ func TestUnusable(t *testing.T) {
 		return
 	}
 	devicetest.Require(t)
+	environment := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "CUDA_VISIBLE_DEVICES=") })
 	for setting, want := range map[string]string{
 		"SWEEP_FAKE_INIT=802":       "the driver cannot be initialised: CUDA_ERROR_SYSTEM_NOT_READY (system not yet initialized)",
 		"SWEEP_FAKE_INIT=100":       "there is a driver, but no GPU that it may use",
-		"CUDA_VISIBLE_DEVICES=":     "there is a driver, but no GPU that it may use",
+		"CUDA_VISIBLE_DEVICES=":     `there is a driver, but no GPU that it may use; CUDA_VISIBLE_DEVICES, which hides all that it does not name, is ""`,
 		"SWEEP_FAKE_VERSION=11020":  "the driver is one for CUDA 11.2, and 11.4 is the oldest that will do: update it",
 		"SWEEP_FAKE_COMPUTE=75":     "stand-in 0 has compute capability 7.5, and 8.0 is the least that will do",
 		"SWEEP_LIBCUDA=/nowhere.so": "no driver: /nowhere.so: cannot open shared object file: No such file or directory",
 	} {
 		child := exec.Command(os.Args[0], "-test.run=^TestUnusable$", "-test.v")
-		child.Env = append(os.Environ(), "SWEEP_TEST_CHILD=1", setting)
+		child.Env = append(environment, "SWEEP_TEST_CHILD=1", setting)
 		out, err := child.CombinedOutput()
 		if line := "reason: " + want + "; 0 GPUs; open cuda:0: " + want + "\n"; err != nil || !strings.Contains(string(out), line) {
 			t.Errorf("%s: %v\n%swant %s", setting, err, out, line)
@@ -79,7 +81,7 @@ func TestUnusable(t *testing.T) {
 	}
 	for _, setting := range []string{"SWEEP_FAKE_VERSION=11040", "SWEEP_FAKE_COMPUTE=80"} {
 		child := exec.Command(os.Args[0], "-test.run=^TestUnusable$", "-test.v")
-		child.Env = append(os.Environ(), "SWEEP_TEST_CHILD=1", setting)
+		child.Env = append(environment, "SWEEP_TEST_CHILD=1", setting)
 		if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "reason: ; 1 GPUs; <nil>\n") {
 			t.Errorf("%s: %v\n%s", setting, err, out)
 		}

@@ -8,4 +8,5 @@ type Status struct {
 	Built  bool   // this program has it
 	Driver string // what the driver serves, "CUDA 13.0"; empty: there is no driver
 	Reason string // why no GPU can be used; empty: one can
+	Others string // the GPUs that cannot be used beside those that can, each with the reason
 }

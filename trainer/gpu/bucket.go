@@ -318,7 +318,7 @@ func (b *bucket) graph(table *tables, k class) (device.Graph, error) {
 			delete(b.graphs, key)
 		}
 	}
-	// Functions are looked up before: the driver would not let modules be loaded while it captures.
+	// Functions are looked up before, so that a capture holds launches alone and nothing else can spoil it.
 	for i := range table.program.steps {
 		if err := b.engine.code.ready(&table.program.steps[i], k); err != nil {
 			return nil, err

@@ -26,7 +26,8 @@ const idleBuckets = 8
 type Options struct {
 	Slots     int    // trials at once, at least 1
 	Precision string // fp32, tf32, bf16; empty: fp32
-	// Memory is how many bytes of the device the engine takes; 0: what is free, but for a twentieth that the driver may need.
+	// Memory is how many bytes of the device the engine takes; 0: what is free but for a twentieth that the driver may need, and
+	// less, down to half of it, where that is not to be had in one piece.
 	Memory int64
 	Now    func() time.Time // for the durations of reports only; nil: time.Now
 }
@@ -90,7 +91,11 @@ func New(gpu device.GPU, o Options) (*Engine, error) {
 	}
 	bytes, err := e.seize(o.Memory)
 	if err != nil {
-		return nil, fmt.Errorf("take memory of %s: %w", gpu.Info().ID, e.told(err))
+		err = fmt.Errorf("take memory of %s: %w", gpu.Info().ID, e.told(err))
+		if errors.Is(err, trainer.ErrMemory) {
+			err = fmt.Errorf("%w; another program may hold it: free it there, or train on cores with --devices cpu", err)
+		}
+		return nil, err
 	}
 	e.heap = newHeap(e.block, bytes)
 	if e.carrier, err = newCarrier(gpu); err == nil {
@@ -122,9 +127,17 @@ func (e *Engine) seize(bytes int64) (int64, error) {
 			return bytes, nil
 		}
 		if !errors.Is(err, device.ErrMemory) || bytes-step < least {
-			return 0, fmt.Errorf("%s: %w", mebibytes(bytes), err)
+			return 0, fmt.Errorf("%s: %w", sizes(most, bytes), err)
 		}
 	}
+}
+
+// sizes are those that were tried, from the largest to the last.
+func sizes(most, last int64) string {
+	if most == last {
+		return mebibytes(most)
+	}
+	return mebibytes(most) + " down to " + mebibytes(last)
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }

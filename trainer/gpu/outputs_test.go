@@ -172,8 +172,8 @@ func (b *bench) tolerance(of *step, p plan.Step, f fill) float64 {
 	return tolerances[b.code.precision]
 }
 
-// near compares numbers: within limit parts of the largest of want, which counts as at least floor, or, with limit 0, as a value of so many bytes holds
-// them. NaN equals NaN.
+// near compares numbers: within limit parts of the largest of want, which counts as at least floor, or, with limit 0, as a
+// value of so many bytes holds them. NaN equals NaN.
 func near(want, got []float32, bytes int, limit, floor float64) error {
 	scale := floor
 	for _, w := range want {

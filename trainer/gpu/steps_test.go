@@ -23,7 +23,7 @@ type stack struct {
 
 // networks are the stacks whose every step is compared with the reference kernels: sides that are no multiple of anything,
 // channels around those of tiles, every activation, loss, normalisation and variant. A kernel's author adds rows; to run
-// the steps of one kind alone, name it: go test -tags cuda -run 'TestSteps//fp32//conv' ./trainer/gpu
+// the steps of one kind alone, name it: make cuda-test PKG=./trainer/gpu RUN='TestSteps//fp32//conv'
 var networks = []stack{
 	{"plain", [][2]int{{8, 5}, {64, 33}, {3, 1}}, nil},
 	{"33x31, depth 3, odd channels", [][2]int{{1, 3}, {17, 2}, {33, 4}}, func(c *model.Config) {

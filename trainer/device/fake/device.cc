@@ -115,11 +115,13 @@ EXPORT CUresult cuDeviceGetUuidMIG(CUuuid *u, CUdevice d) {
   return r;
 }
 
+static int compute(CUdevice d) { return d == 0 ? (int)setting("SWEEP_FAKE_COMPUTE", 90) : 90; }
+
 EXPORT CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute a, CUdevice d) {
   if (!device_ok(d)) return CUDA_ERROR_INVALID_DEVICE;
   switch ((int)a) {
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = (int)setting("SWEEP_FAKE_COMPUTE", 90) / 10; break;
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = (int)setting("SWEEP_FAKE_COMPUTE", 90) % 10; break;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = compute(d) / 10; break;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = compute(d) % 10; break;
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = 132; break;
     case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = MAX_THREADS; break;
     case CU_DEVICE_ATTRIBUTE_WARP_SIZE: *value = 32; break;

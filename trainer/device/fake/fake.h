@@ -3,15 +3,15 @@
 //
 // It is stricter than a driver. Work is done when somebody waits for it, never before: who reads too early, or changes pinned
 // memory too early, finds what was there. A driver may as well do work at once, so streams can be made to (SWEEP_FAKE_EAGER):
-// who forgets that one stream waits for another is found by one of the two. Memory is filled with 0xFF, which as a float is NaN, and has guards that are looked
-// at after each launch; a kernel that reads or writes outside of it loses its context with 700, and a line on standard error
+// who forgets that one stream waits for another is found by one of the two. Memory is filled with 0xFF, which as a float is
+// NaN, and has guards that are looked at after each launch; a kernel that reads or writes outside of it loses its context with 700, and a line on standard error
 // says which kernel, block, thread and address. Barriers that some threads of a block miss, shared arrays that they do not
 // all declare, and launches beyond a GPU's limits are errors, too. Built with RACES it also tells of threads that touch the same
 // memory with no barrier between them: see races.h.
 //
 // Variables:
 //   SWEEP_FAKE_DEVICES [1]          how many devices
-//   SWEEP_FAKE_COMPUTE [90]         ten times their compute capability
+//   SWEEP_FAKE_COMPUTE [90]         ten times the compute capability of the first
 //   SWEEP_FAKE_MIG=1                they are MIG instances
 //   SWEEP_FAKE_MEMORY [2147483648]  bytes of each
 //   SWEEP_FAKE_LARGEST [all]        bytes that can be had in one piece

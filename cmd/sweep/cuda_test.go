@@ -246,6 +246,12 @@ func TestCUDABesideCores(t *testing.T) {
 		plan.CoreShare < 0.3 || plan.CoreShare > 0.7 || len(plan.GPUs) != 1 || plan.Cores != runtime.GOMAXPROCS(0) {
 		t.Errorf("plan says %+v", plan)
 	}
+	// A GPU without room is still one among the devices: a precision is not said to be in vain.
+	p.file("exact.yaml", cudaSweep+"  precision: tf32\n")
+	if out, stderr, code := p.with([]string{"SWEEP_FAKE_MEMORY=300000"}, "plan", "exact.yaml", "--devices", "cuda"); code != 0 ||
+		!strings.Contains(out+stderr, "will refuse this sweep here") || strings.Contains(out+stderr, "cores compute in fp32") {
+		t.Errorf("plan for a GPU without room: exit %d\n%s%s", code, out, stderr)
+	}
 	_, stderr, code = p.with(nil, "run", "mixed.yaml")
 	if code != 0 {
 		t.Fatalf("exit %d\n%s", code, stderr)
